@@ -1,0 +1,1 @@
+"""What runs when: one verb a file, one Prefect flow a file, no logic."""

@@ -1,0 +1,1 @@
+"""The front door: the friday command and the one-machine stack."""

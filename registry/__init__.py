@@ -1,0 +1,1 @@
+"""The life of a model: labels, splits, training, evidence, the gate, MLflow."""

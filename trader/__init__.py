@@ -1,0 +1,1 @@
+"""The live process, and the market's vocabulary it shares with training."""
