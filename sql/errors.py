@@ -1,0 +1,20 @@
+"""Everything this package raises on purpose.
+
+* DatabaseError
+    * DatabaseUnreachable    nothing answers at DATABASE_URL, or it refuses us
+    * SchemaOutdated         the tables are older or newer than this code
+"""
+
+from __future__ import annotations
+
+
+class DatabaseError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+class DatabaseUnreachable(DatabaseError):
+    """Nothing answers at DATABASE_URL, or it refuses us."""
+
+
+class SchemaOutdated(DatabaseError):
+    """The tables are older or newer than this code."""

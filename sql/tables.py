@@ -1,0 +1,420 @@
+"""Every table: the market, what we decided and did about it, and what we believe.
+
+Times carry a zone and amounts are exact. Rows of the record (events, fills, ledger
+entries, predictions, decisions) are only ever added.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    Numeric,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Table(DeclarativeBase):
+    """The root of every table.
+
+    Constraint names are spelt out so that a migration can drop them.
+    """
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        datetime: DateTime(timezone=True),
+        Decimal: Numeric(38, 18),
+        dict[str, Any]: JSONB,
+        list[float]: JSONB,
+    }
+
+
+class InstrumentRow(Table):
+    """A market as the exchange last described it, with the fees of our account."""
+
+    __tablename__ = "instruments"
+
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    exchange_id: Mapped[str]
+    base: Mapped[str]
+    quote: Mapped[str]
+    price_decimals: Mapped[int]
+    quantity_decimals: Mapped[int]
+    cost_decimals: Mapped[int]
+    quantity_min: Mapped[Decimal]
+    cost_min: Mapped[Decimal]
+    maker_fee: Mapped[Decimal | None]
+    taker_fee: Mapped[Decimal | None]
+    updated_at: Mapped[datetime]
+
+
+class PriceBarRow(Table):
+    """One closed bar; `start` is the first instant it covers."""
+
+    __tablename__ = "price_bars"
+    __table_args__ = (
+        CheckConstraint("high >= low AND open > 0 AND close > 0 AND low > 0", name="possible"),
+        CheckConstraint("volume >= 0", name="volume"),
+        {"schema": "market"},
+    )
+
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    interval_seconds: Mapped[int] = mapped_column(primary_key=True)
+    start: Mapped[datetime] = mapped_column(primary_key=True)
+    open: Mapped[Decimal]
+    high: Mapped[Decimal]
+    low: Mapped[Decimal]
+    close: Mapped[Decimal]
+    volume: Mapped[Decimal]
+    trades: Mapped[int | None]
+    source: Mapped[str]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class PredictionRow(Table):
+    """A model's score of one bar, written before its outcome exists."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        UniqueConstraint("symbol", "interval_seconds", "bar_start", "model_version"),
+        CheckConstraint("role IN ('production', 'challenger')", name="role"),
+        CheckConstraint("probability > 0 AND probability < 1", name="probability"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    symbol: Mapped[str]
+    interval_seconds: Mapped[int]
+    bar_start: Mapped[datetime]
+    model_version: Mapped[int]
+    role: Mapped[str]
+    probability: Mapped[float]
+    horizon_bars: Mapped[int]
+    feature_hash: Mapped[str]
+    features: Mapped[list[float]]
+    at: Mapped[datetime]
+
+
+class OutcomeRow(Table):
+    """What the market did after a bar: the return from its close to `horizon_bars` later."""
+
+    __tablename__ = "outcomes"
+
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    interval_seconds: Mapped[int] = mapped_column(primary_key=True)
+    bar_start: Mapped[datetime] = mapped_column(primary_key=True)
+    horizon_bars: Mapped[int] = mapped_column(primary_key=True)
+    forward_return: Mapped[float]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DecisionRow(Table):
+    """What was decided on one closed bar, also when it was to do nothing."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        CheckConstraint("action IN ('buy', 'sell', 'none')", name="action"),
+        Index("ix_decisions_symbol_bar_start", "symbol", "bar_start"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str]
+    bar_start: Mapped[datetime]
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey(PredictionRow.id))
+    action: Mapped[str]
+    wanted: Mapped[Decimal]
+    held: Mapped[Decimal]
+    expected_value: Mapped[float | None]
+    cost: Mapped[float | None]
+    reason_code: Mapped[str]
+    reason: Mapped[str]
+    inputs: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class OrderRow(Table):
+    """An order as far as we know it; `id` is the client order id the exchange sees."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint("side IN ('buy', 'sell')", name="side"),
+        CheckConstraint("filled >= 0 AND filled <= quantity", name="filled"),
+        CheckConstraint(
+            "status IN ('pending', 'open', 'unknown', 'filled', 'cancelled', 'rejected')",
+            name="status",
+        ),
+        Index(
+            "ix_orders_unsettled",
+            "symbol",
+            postgresql_where=text("status IN ('pending', 'open', 'unknown')"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    decision_id: Mapped[str | None] = mapped_column(ForeignKey(DecisionRow.id))
+    symbol: Mapped[str] = mapped_column(index=True)
+    side: Mapped[str]
+    quantity: Mapped[Decimal]
+    limit_price: Mapped[Decimal]
+    time_in_force: Mapped[str]
+    status: Mapped[str]
+    filled: Mapped[Decimal]
+    exchange_id: Mapped[str | None] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    deadline: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class OrderEventRow(Table):
+    """Something that happened to an order, in the order we learned of it."""
+
+    __tablename__ = "order_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey(OrderRow.id), index=True)
+    kind: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class FillRow(Table):
+    """Part or all of an order traded; `exec_id` is the exchange's own key."""
+
+    __tablename__ = "fills"
+    __table_args__ = (CheckConstraint("quantity > 0 AND price > 0 AND fee >= 0", name="positive"),)
+
+    exec_id: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey(OrderRow.id), index=True)
+    symbol: Mapped[str]
+    side: Mapped[str]
+    quantity: Mapped[Decimal]
+    price: Mapped[Decimal]
+    cost: Mapped[Decimal]
+    fee: Mapped[Decimal]
+    liquidity: Mapped[str]
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
+class LedgerEntryRow(Table):
+    """One line of a double-entry transaction; the lines of one sum to zero per asset.
+
+    `transaction_id` is the exchange's key for what happened (an exec_id, a ledger id),
+    so that booking it twice is impossible.
+    """
+
+    __tablename__ = "ledger_entries"
+
+    transaction_id: Mapped[str] = mapped_column(primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str]
+    asset: Mapped[str] = mapped_column(index=True)
+    amount: Mapped[Decimal]
+    at: Mapped[datetime]
+
+
+class ModelDeploymentRow(Table):
+    """A version the trader took up, or refused, and why."""
+
+    __tablename__ = "model_deployments"
+    __table_args__ = (CheckConstraint("action IN ('deployed', 'refused')", name="action"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(index=True)
+    version: Mapped[int]
+    action: Mapped[str]
+    reason: Mapped[str]
+    run_id: Mapped[str | None]
+    artifact_sha256: Mapped[str | None]
+    at: Mapped[datetime]
+
+
+class PromotionRow(Table):
+    """A change of a market's production version, whoever made it and wherever."""
+
+    __tablename__ = "promotions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(index=True)
+    from_version: Mapped[int | None]
+    to_version: Mapped[int]
+    who: Mapped[str]
+    reason: Mapped[str]
+    evidence: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class RetrainingJobRow(Table):
+    """One run of the retraining flow; `id` is the flow run's id."""
+
+    __tablename__ = "retraining_jobs"
+    __table_args__ = (CheckConstraint("state IN ('running', 'done', 'failed')", name="state"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(index=True)
+    trigger: Mapped[str]
+    state: Mapped[str]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    data_hash: Mapped[str | None]
+    run_id: Mapped[str | None]
+    version: Mapped[int | None]
+    passed: Mapped[bool | None]
+    reason: Mapped[str | None]
+
+
+class ExperimentRow(Table):
+    """A comparison of two versions whose terms are fixed when it starts."""
+
+    __tablename__ = "experiments"
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'stopped')", name="state"),
+        Index(
+            "uq_experiments_running",
+            "symbol",
+            unique=True,
+            postgresql_where=text("state = 'running'"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str]
+    hypothesis: Mapped[str]
+    metric: Mapped[str]
+    control_version: Mapped[int]
+    treatment_version: Mapped[int]
+    interval_seconds: Mapped[int]
+    block_bars: Mapped[int]
+    alpha: Mapped[float]
+    planned_units: Mapped[int]
+    cap_units: Mapped[int]
+    started_at: Mapped[datetime]
+    state: Mapped[str]
+    stopped_at: Mapped[datetime | None]
+    conclusion: Mapped[str | None]
+
+
+class ExperimentLookRow(Table):
+    """What an experiment showed when somebody looked."""
+
+    __tablename__ = "experiment_looks"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[str] = mapped_column(ForeignKey(ExperimentRow.id), index=True)
+    at: Mapped[datetime]
+    units: Mapped[int]
+    effect: Mapped[float | None]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    p_value: Mapped[float | None]
+    verdict: Mapped[str]
+    reason: Mapped[str]
+
+
+class DriftResultRow(Table):
+    """One kind of drift over one window, and whether it counts as an alarm."""
+
+    __tablename__ = "drift_results"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(index=True)
+    model_version: Mapped[int]
+    kind: Mapped[str]
+    window_start: Mapped[datetime]
+    window_end: Mapped[datetime]
+    statistic: Mapped[float | None]
+    threshold: Mapped[float | None]
+    alarm: Mapped[bool]
+    reason: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class ReconciliationEventRow(Table):
+    """One comparison of our record with the exchange's."""
+
+    __tablename__ = "reconciliation_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trigger: Mapped[str]
+    clean: Mapped[bool]
+    summary: Mapped[str]
+    compared: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
+class DiscrepancyRow(Table):
+    """One difference that a reconciliation found, and whether it was mended."""
+
+    __tablename__ = "discrepancies"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey(ReconciliationEventRow.id), index=True)
+    level: Mapped[str]
+    subject: Mapped[str]
+    expected: Mapped[str]
+    found: Mapped[str]
+    explained: Mapped[bool]
+    action: Mapped[str]
+
+
+class AdjustmentRow(Table):
+    """A correction of the ledger, with what called for it."""
+
+    __tablename__ = "adjustments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    discrepancy_id: Mapped[int | None] = mapped_column(ForeignKey(DiscrepancyRow.id))
+    transaction_id: Mapped[str] = mapped_column(unique=True)
+    asset: Mapped[str]
+    amount: Mapped[Decimal]
+    reason: Mapped[str]
+    who: Mapped[str]
+    at: Mapped[datetime]
+
+
+class HaltRow(Table):
+    """A stop of trading, latched until a person resumes with a reason."""
+
+    __tablename__ = "halts"
+    __table_args__ = (
+        CheckConstraint("(resumed_at IS NULL) = (resume_reason IS NULL)", name="resumed"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reason_code: Mapped[str]
+    reason: Mapped[str]
+    who: Mapped[str]
+    at: Mapped[datetime]
+    resumed_at: Mapped[datetime | None]
+    resumed_by: Mapped[str | None]
+    resume_reason: Mapped[str | None]
+
+
+class TraderStatusRow(Table):
+    """What the live trader last said of itself: one row an account."""
+
+    __tablename__ = "trader_status"
+
+    account: Mapped[str] = mapped_column(primary_key=True)
+    process_id: Mapped[int]
+    state: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
