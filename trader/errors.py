@@ -1,0 +1,49 @@
+"""Everything the trader raises on purpose.
+
+* TraderError
+    * FeedBroken             a stream of the exchange can no longer be trusted
+    * IllegalTransition      an order event that its current state forbids
+    * OutcomeUnknown         a request left us, and no answer proves what happened
+    * ExchangeUnreachable    the exchange did not answer a question; ask again later
+    * ExchangeRefused        the exchange answered, and the answer is no
+    * FileRefused            a file to import is not what its format promises
+"""
+
+from __future__ import annotations
+
+
+class TraderError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+class FeedBroken(TraderError):
+    """A stream skipped, repeated or garbled a message; reconnect with a new feed."""
+
+
+class IllegalTransition(TraderError):
+    """An order event arrived that the order's state forbids.
+
+    The order is left unchanged; reconcile it with the exchange before retrying.
+    """
+
+    def __init__(self, order_id: str, status: str, event: str) -> None:
+        super().__init__(f"order {order_id} is {status}; it cannot take {event}")
+        self.order_id = order_id
+        self.status = status
+        self.event = event
+
+
+class OutcomeUnknown(TraderError):
+    """A request left us and nothing proves whether the exchange acted on it."""
+
+
+class ExchangeUnreachable(TraderError):
+    """The exchange did not answer a question that changes nothing; ask again later."""
+
+
+class ExchangeRefused(TraderError):
+    """The exchange answered and refused; the message is its own."""
+
+
+class FileRefused(TraderError):
+    """A file to import is not what its format promises; nothing of it was kept."""
