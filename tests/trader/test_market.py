@@ -6,27 +6,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kraken_messages import instrument
 
-from trader.market import Instrument, Quote, Side, Trade, round_down, round_price
+from trader.market import Quote, Side, Trade, round_down, round_price
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-def instrument(**changes):
-    known = {
-        "symbol": "XRP/USD",
-        "exchange_id": "XXRPZUSD",
-        "base": "XRP",
-        "quote": "USD",
-        "price_decimals": 5,
-        "quantity_decimals": 8,
-        "cost_decimals": 8,
-        "quantity_min": Decimal("1.65"),
-        "cost_min": Decimal("0.5"),
-        "maker_fee": Decimal("0.004"),
-        "taker_fee": Decimal("0.008"),
-    }
-    return Instrument(**known | changes)
 
 
 @given(st.floats(0, 1e12), st.integers(0, 10))

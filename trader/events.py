@@ -1,0 +1,74 @@
+"""What the exchange's streams tell us, in our own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from trader.market import Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traded:
+    """Somebody traded; ids of one symbol come in order and once."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookChanged:
+    """The verified book's best prices, after every change anywhere in it."""
+
+    symbol: str
+    bid: Decimal
+    ask: Decimal
+    bid_quantity: Decimal
+    ask_quantity: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradesMissed:
+    """Trades with ids between these two happened and the stream cannot tell them."""
+
+    symbol: str
+    after_id: int
+    before_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untrusted:
+    """Act on nothing of this symbol until it is trusted again."""
+
+    symbol: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusted:
+    """The symbol's book is verified and its trades are without a hole from here."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemStatus:
+    """The exchange's own word on itself: online, maintenance, cancel_only, post_only."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockAdvanced:
+    """The exchange's clock passed another second; everything before came earlier."""
+
+    at: datetime
+
+
+MarketEvent = (
+    Traded | BookChanged | TradesMissed | Untrusted | Trusted | SystemStatus | ClockAdvanced
+)

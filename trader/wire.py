@@ -1,0 +1,106 @@
+"""The shapes of the exchange's WebSocket v2 messages; numbers keep every digit sent."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal  # noqa: TC003
+from typing import Annotated, Any
+
+import msgspec
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Message(msgspec.Struct):
+    """Any message: a channel's data, or the answer to a request."""
+
+    channel: str | None = None
+    type: str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"[]")
+    sequence: int | None = None
+    method: str | None = None
+    success: bool | None = None
+    error: str | None = None
+    time_out: Moment | None = None
+
+
+class BookLevel(msgspec.Struct):
+    """One price; a quantity of zero takes it away."""
+
+    price: Decimal
+    qty: Decimal
+
+
+class BookUpdate(msgspec.Struct):
+    """Levels of one symbol that changed, and the checksum of the book after them."""
+
+    symbol: str
+    bids: list[BookLevel]
+    asks: list[BookLevel]
+    checksum: int
+    timestamp: Moment | None = None
+
+
+class TradeRow(msgspec.Struct):
+    """One public trade."""
+
+    symbol: str
+    side: str
+    price: Decimal
+    qty: Decimal
+    trade_id: int
+    timestamp: Moment
+
+
+class Status(msgspec.Struct):
+    """The state of the exchange's engine."""
+
+    system: str
+
+
+_message = msgspec.json.Decoder(Message)
+_books = msgspec.json.Decoder(list[BookUpdate])
+_trades = msgspec.json.Decoder(list[TradeRow])
+_statuses = msgspec.json.Decoder(list[Status])
+
+
+def read(text: str | bytes) -> Message:
+    """Read the outside of a message.
+
+    Raises:
+        msgspec.DecodeError: It is not JSON, or not of this shape.
+    """
+    return _message.decode(text)
+
+
+def books(message: Message) -> list[BookUpdate]:
+    """Read what a book message holds; raises msgspec.DecodeError as read does."""
+    return _books.decode(message.data)
+
+
+def trades(message: Message) -> list[TradeRow]:
+    """Read what a trade message holds; raises msgspec.DecodeError as read does."""
+    return _trades.decode(message.data)
+
+
+def statuses(message: Message) -> list[Status]:
+    """Read what a status message holds; raises msgspec.DecodeError as read does."""
+    return _statuses.decode(message.data)
+
+
+def request(
+    method: str, channel: str, symbols: list[str], depth: int | None, request_id: int
+) -> str:
+    """Spell a subscription, or its end."""
+    params: dict[str, Any] = {"channel": channel, "symbol": symbols}
+    if depth is not None:
+        params["depth"] = depth
+    if method == "subscribe":
+        params["snapshot"] = True
+    return json.dumps({"method": method, "params": params, "req_id": request_id})
+
+
+def ping(request_id: int) -> str:
+    """Spell the question that the exchange answers with its time."""
+    return json.dumps({"method": "ping", "req_id": request_id})
