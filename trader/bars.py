@@ -25,6 +25,7 @@ class Bar:
     """What traded in one interval; `start` is the first instant it covers.
 
     A bar that is not complete misses trades: show it, but neither store nor trade it.
+    `trades` is None where the source does not count them.
     """
 
     symbol: str
@@ -35,7 +36,7 @@ class Bar:
     low: Decimal
     close: Decimal
     volume: Decimal
-    trades: int
+    trades: int | None
     complete: bool = True
 
     def __post_init__(self) -> None:

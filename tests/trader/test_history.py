@@ -1,0 +1,196 @@
+"""Bars are written down once and exactly, and what is missing is known."""
+
+import gzip
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from sql.tables import OutcomeRow, PriceBarRow
+from trader.bars import Bar
+from trader.errors import FileRefused
+from trader.history import (
+    gaps,
+    import_csv,
+    last_bars,
+    read_bars,
+    record_bars,
+    settle_outcomes,
+)
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+QUARTER = timedelta(minutes=15)
+HEADER = "datetime,open,high,low,close,volume\n"
+LINE = "2025-01-01 00:00:00+00:00,2.0795,2.0923,2.0765,2.092,3316052.215752\n"
+COINBASE = Path(__file__).parents[3] / "shared" / "data" / "coinbase_15m"
+
+
+def a_bar(number, close="2.10000", **changes):
+    price = Decimal(close)
+    bar = Bar(
+        symbol="XRP/USD",
+        interval=MINUTE,
+        start=NOON + number * MINUTE,
+        open=price,
+        high=price,
+        low=price,
+        close=price,
+        volume=Decimal("0.00000001"),
+        trades=1,
+    )
+    return replace(bar, **changes)
+
+
+@pytest.fixture
+def session(engine):
+    with Session(engine) as session:
+        yield session
+
+
+def test_a_bar_comes_back_to_the_last_digit(session):
+    record_bars(session, [a_bar(0, "0.1234567")], "test")
+
+    (found,) = last_bars(session, "XRP/USD", MINUTE, 5)
+
+    assert found == a_bar(0, "0.1234567")
+
+
+def test_a_bar_told_twice_counts_once_and_stays_as_it_was(session):
+    first = record_bars(session, [a_bar(0), a_bar(1)], "test")
+    second = record_bars(session, [a_bar(1, "9"), a_bar(2)], "test")
+
+    assert (first, second) == (2, 1)
+    assert [bar.close for bar in last_bars(session, "XRP/USD", MINUTE, 2)] == [Decimal("2.1")] * 2
+
+
+def test_incomplete_bars_are_not_written_down(session):
+    assert record_bars(session, [a_bar(0, complete=False)], "test") == 0
+
+
+def test_the_last_bars_are_the_newest_of_their_market_oldest_first(session):
+    others = [a_bar(9, symbol="DOGE/USD"), a_bar(15, interval=QUARTER)]
+    record_bars(session, [a_bar(n) for n in (2, 0, 1)] + others, "test")
+
+    found = last_bars(session, "XRP/USD", MINUTE, 2)
+
+    assert [bar.start for bar in found] == [NOON + MINUTE, NOON + 2 * MINUTE]
+
+
+def test_bars_are_read_for_training_as_floats_in_order_of_utc_time(engine):
+    with Session(engine) as session:
+        record_bars(session, [a_bar(n, str(n + 1)) for n in (3, 1, 2, 0)], "test")
+        session.commit()
+
+    table = read_bars(engine, "XRP/USD", MINUTE, NOON + MINUTE, NOON + 3 * MINUTE)
+
+    assert list(table.columns) == ["open", "high", "low", "close", "volume"]
+    assert str(table.index.tz) == "UTC"
+    assert list(table.index) == [NOON + MINUTE, NOON + 2 * MINUTE]
+    assert list(table["close"]) == [2.0, 3.0]
+    assert set(table.dtypes.astype(str)) == {"float64"}
+
+
+def test_a_market_without_bars_reads_as_an_empty_table(engine):
+    table = read_bars(engine, "XRP/USD", MINUTE)
+
+    assert table.empty
+    assert str(table.index.tz) == "UTC"
+    assert set(table.dtypes.astype(str)) == {"float64"}
+
+
+def test_gaps_are_the_whole_intervals_without_a_bar(session):
+    record_bars(session, [a_bar(n) for n in (1, 2, 5)], "test")
+    late = NOON + timedelta(seconds=1)
+
+    assert gaps(session, "XRP/USD", MINUTE, NOON, NOON + 8 * MINUTE) == [
+        (NOON, NOON + MINUTE),
+        (NOON + 3 * MINUTE, NOON + 5 * MINUTE),
+        (NOON + 6 * MINUTE, NOON + 8 * MINUTE),
+    ]
+    assert gaps(session, "XRP/USD", MINUTE, late, late + 3 * MINUTE) == []
+
+
+def test_an_outcome_is_the_return_to_the_bar_exactly_that_much_later(session):
+    record_bars(session, [a_bar(0, "2"), a_bar(1, "3"), a_bar(2, "3"), a_bar(4, "9")], "test")
+
+    new = settle_outcomes(session, "XRP/USD", MINUTE, 2, NOON + 10 * MINUTE)
+    again = settle_outcomes(session, "XRP/USD", MINUTE, 2, NOON + 10 * MINUTE)
+
+    assert (new, again) == (2, 0)
+    found = session.execute(
+        select(OutcomeRow.bar_start, OutcomeRow.forward_return).order_by(OutcomeRow.bar_start)
+    ).all()
+    assert [tuple(row) for row in found] == [(NOON, 0.5), (NOON + 2 * MINUTE, 2.0)]
+
+
+def test_there_is_no_outcome_before_the_later_bar_has_ended(session):
+    record_bars(session, [a_bar(0, "2"), a_bar(1, "3")], "test")
+
+    early = settle_outcomes(session, "XRP/USD", MINUTE, 1, NOON + timedelta(seconds=119))
+    due = settle_outcomes(session, "XRP/USD", MINUTE, 1, NOON + timedelta(seconds=120))
+
+    assert (early, due) == (0, 1)
+
+
+def test_a_file_is_imported_once_plain_or_gzipped(session, tmp_path):
+    plain, zipped = tmp_path / "bars.csv", tmp_path / "bars.csv.gz"
+    plain.write_text(HEADER + LINE)
+    zipped.write_bytes(gzip.compress((HEADER + LINE).encode()))
+
+    new = [import_csv(session, path, "XRP/USD", QUARTER) for path in (plain, zipped)]
+
+    assert new == [1, 0]
+    (bar,) = last_bars(session, "XRP/USD", QUARTER, 9)
+    assert bar.volume == Decimal("3316052.215752")
+    assert bar.trades is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "expected the header"),
+        ("time,open\n", "expected the header"),
+        (HEADER, "holds no bars"),
+        (HEADER + LINE + LINE, "line 3: a second bar"),
+        (HEADER + LINE + "2025-01-01 00:15:00,1,1,1\n", "line 3: expected 6 fields, found 4"),
+        (HEADER + LINE + "2025-01-01 00:15:00,1,x,1,1,1\n", "line 3: a number cannot be read"),
+        (HEADER + LINE + "2025-01-01 00:15:00,1,nan,1,1,1\n", "line 3: .*not a number"),
+        (HEADER + LINE + "2025-01-01 00:15:00,1,1,2,1,1\n", "line 3: .*cannot be one bar"),
+        (HEADER + LINE + "2025-01-01 00:16:00,1,1,1,1,1\n", "line 3: .*not where a bar"),
+        (HEADER + LINE + "yesterday,1,1,1,1,1\n", "line 3: .*yesterday"),
+    ],
+)
+def test_a_bad_file_is_refused_by_line_and_leaves_nothing(session, tmp_path, text, reason):
+    path = tmp_path / "bars.csv"
+    path.write_text(text)
+
+    with pytest.raises(FileRefused, match=reason):
+        import_csv(session, path, "XRP/USD", QUARTER)
+    assert session.scalar(select(func.count()).select_from(PriceBarRow)) == 0
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", gzip.compress(b"x" * 999)[:20], b""])
+def test_a_file_that_is_no_text_is_refused(session, tmp_path, content):
+    path = tmp_path / "bars.csv.gz"
+    path.write_bytes(content)
+
+    with pytest.raises(FileRefused):
+        import_csv(session, path, "XRP/USD", QUARTER)
+
+
+def test_a_file_that_is_not_there_is_refused(session, tmp_path):
+    with pytest.raises(FileRefused, match="cannot read"):
+        import_csv(session, tmp_path / "absent.csv", "XRP/USD", QUARTER)
+
+
+def test_a_year_of_real_bars_is_imported_whole(session):
+    path = COINBASE / "XRP_USD_15m.csv.gz"
+    if not path.exists():
+        pytest.skip(f"real bars are not here: {path}")
+
+    assert import_csv(session, path, "XRP/USD", QUARTER) == 28_778

@@ -1,0 +1,189 @@
+"""The bars on record: write them once, read them back, know which are missing.
+
+Functions take the caller's session and never commit. Whatever is written twice counts
+once; a bar on record is not changed by a later one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Double, and_, cast, exists, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
+
+from sql.tables import OutcomeRow, PriceBarRow
+from trader.bars import EPOCH, Bar, interval_start
+from trader.csv_bars import read_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    import pandas as pd
+    from sqlalchemy import Engine, Select
+    from sqlalchemy.orm import Session
+
+PRICES = ("open", "high", "low", "close", "volume")
+
+
+def read_bars(
+    engine: Engine,
+    symbol: str,
+    interval: timedelta,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> pd.DataFrame:
+    """Read the bars that start from `start` on and before `end`, for training.
+
+    Returns:
+        Float columns open, high, low, close, volume; index `start` (UTC), ascending.
+    """
+    import pandas as pd  # noqa: PLC0415 - the live trader never loads it
+
+    columns = [cast(getattr(PriceBarRow, name), Double) for name in PRICES]
+    query = _bars(symbol, interval, PriceBarRow.start, *columns)
+    if start is not None:
+        query = query.where(PriceBarRow.start >= start)
+    if end is not None:
+        query = query.where(PriceBarRow.start < end)
+    with engine.connect() as connection:
+        rows = connection.execute(query.order_by(PriceBarRow.start)).all()
+    index = pd.DatetimeIndex([row[0] for row in rows], name="start", tz="UTC")
+    values: list[tuple[object, ...]] = [tuple(row[1:]) for row in rows]
+    return pd.DataFrame(values, index=index, columns=list(PRICES), dtype="float64")
+
+
+def record_bars(session: Session, bars: Iterable[Bar], source: str) -> int:
+    """Write down the complete ones among the bars; those on record stay as they are.
+
+    Returns:
+        How many were new.
+    """
+    rows = [_row(bar, source) for bar in bars if bar.complete]
+    if not rows:
+        return 0
+    statement = insert(PriceBarRow).on_conflict_do_nothing().returning(PriceBarRow.start)
+    return len(session.execute(statement, rows).all())
+
+
+def last_bars(session: Session, symbol: str, interval: timedelta, count: int) -> list[Bar]:
+    """Return the newest bars on record, oldest first, holes and all."""
+    query = select(PriceBarRow).where(
+        PriceBarRow.symbol == symbol,
+        PriceBarRow.interval_seconds == interval.total_seconds(),
+    )
+    found = session.scalars(query.order_by(PriceBarRow.start.desc()).limit(count)).all()
+    return [
+        Bar(
+            symbol=symbol,
+            interval=interval,
+            start=row.start,
+            open=row.open,
+            high=row.high,
+            low=row.low,
+            close=row.close,
+            volume=row.volume,
+            trades=row.trades,
+        )
+        for row in reversed(found)
+    ]
+
+
+def gaps(
+    session: Session, symbol: str, interval: timedelta, start: datetime, end: datetime
+) -> list[tuple[datetime, datetime]]:
+    """Return the ranges, each from its start up to its end, that hold no bar.
+
+    Only whole intervals between start and end are looked at.
+    """
+    expected = start + (EPOCH - start) % interval
+    end = interval_start(end, interval)
+    query = _bars(symbol, interval, PriceBarRow.start).where(
+        PriceBarRow.start >= expected, PriceBarRow.start < end
+    )
+    missing = []
+    for known in [*session.scalars(query.order_by(PriceBarRow.start)), end]:
+        if known > expected:
+            missing.append((expected, known))
+        expected = known + interval
+    return missing
+
+
+def settle_outcomes(
+    session: Session, symbol: str, interval: timedelta, horizon_bars: int, now: datetime
+) -> int:
+    """Write down the return of every bar whose horizon has passed and is on record.
+
+    The return runs from a bar's close to that of the bar exactly `horizon_bars` later;
+    if that one is missing there is no outcome.
+
+    Returns:
+        How many were new.
+    """
+    later = aliased(PriceBarRow)
+    settled = exists().where(
+        OutcomeRow.symbol == symbol,
+        OutcomeRow.interval_seconds == PriceBarRow.interval_seconds,
+        OutcomeRow.bar_start == PriceBarRow.start,
+        OutcomeRow.horizon_bars == horizon_bars,
+    )
+    same_market = and_(
+        later.symbol == PriceBarRow.symbol,
+        later.interval_seconds == PriceBarRow.interval_seconds,
+        later.start == PriceBarRow.start + horizon_bars * interval,
+    )
+    outcomes = (
+        _bars(
+            symbol,
+            interval,
+            PriceBarRow.symbol,
+            PriceBarRow.interval_seconds,
+            PriceBarRow.start,
+            literal(horizon_bars),
+            cast(later.close / PriceBarRow.close - 1, Double),
+        )
+        .join(later, same_market)
+        .where(later.start <= now - interval, ~settled)
+    )
+    columns = ["symbol", "interval_seconds", "bar_start", "horizon_bars", "forward_return"]
+    statement = insert(OutcomeRow).from_select(columns, outcomes).on_conflict_do_nothing()
+    written = statement.returning(OutcomeRow.bar_start).cte()
+    return session.scalar(select(func.count()).select_from(written)) or 0
+
+
+def import_csv(session: Session, path: Path, symbol: str, interval: timedelta) -> int:
+    """Record the bars of a file with the header datetime,open,high,low,close,volume.
+
+    The file may be gzipped; times without a zone are UTC.
+
+    Returns:
+        How many bars were new.
+
+    Raises:
+        FileRefused: A line is wrong; nothing of the file was kept.
+    """
+    return record_bars(session, read_csv(path, symbol, interval), source="csv")
+
+
+def _bars(symbol: str, interval: timedelta, *columns: object) -> Select[tuple[object, ...]]:
+    return select(*columns).where(  # type: ignore[call-overload, no-any-return]
+        PriceBarRow.symbol == symbol,
+        PriceBarRow.interval_seconds == interval.total_seconds(),
+    )
+
+
+def _row(bar: Bar, source: str) -> dict[str, object]:
+    return {
+        "symbol": bar.symbol,
+        "interval_seconds": int(bar.interval.total_seconds()),
+        "start": bar.start,
+        "open": bar.open,
+        "high": bar.high,
+        "low": bar.low,
+        "close": bar.close,
+        "volume": bar.volume,
+        "trades": bar.trades,
+        "source": source,
+    }
