@@ -301,6 +301,8 @@ class ExperimentRow(Table):
     control_version: Mapped[int]
     treatment_version: Mapped[int]
     interval_seconds: Mapped[int]
+    horizon_bars: Mapped[int]
+    cost: Mapped[float]
     block_bars: Mapped[int]
     alpha: Mapped[float]
     planned_units: Mapped[int]

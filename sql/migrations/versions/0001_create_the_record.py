@@ -42,6 +42,8 @@ def upgrade() -> None:
         sa.Column("control_version", sa.Integer(), nullable=False),
         sa.Column("treatment_version", sa.Integer(), nullable=False),
         sa.Column("interval_seconds", sa.Integer(), nullable=False),
+        sa.Column("horizon_bars", sa.Integer(), nullable=False),
+        sa.Column("cost", sa.Double(), nullable=False),
         sa.Column("block_bars", sa.Integer(), nullable=False),
         sa.Column("alpha", sa.Double(), nullable=False),
         sa.Column("planned_units", sa.Integer(), nullable=False),
