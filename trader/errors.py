@@ -3,10 +3,14 @@
 * TraderError
     * FeedBroken             a stream of the exchange can no longer be trusted
     * IllegalTransition      an order event that its current state forbids
+    * OrderUnknown           news of an order or a trade that is not ours to book
     * OutcomeUnknown         a request left us, and no answer proves what happened
     * ExchangeUnreachable    the exchange did not answer a question; ask again later
     * ExchangeRefused        the exchange answered, and the answer is no
     * FileRefused            a file to import is not what its format promises
+    * LeaseTaken             another live trader holds the account
+    * LeaseLost              the lock that makes us the only trader may be gone
+    * RegistryUnreachable    the model registry did not answer; trade on with what we have
 """
 
 from __future__ import annotations
@@ -33,6 +37,10 @@ class IllegalTransition(TraderError):
         self.event = event
 
 
+class OrderUnknown(TraderError):
+    """News of an order or a trade that our record cannot place; reconcile before trading."""
+
+
 class OutcomeUnknown(TraderError):
     """A request left us and nothing proves whether the exchange acted on it."""
 
@@ -47,3 +55,15 @@ class ExchangeRefused(TraderError):
 
 class FileRefused(TraderError):
     """A file to import is not what its format promises; nothing of it was kept."""
+
+
+class LeaseTaken(TraderError):
+    """Another live trader holds the account's lease."""
+
+
+class LeaseLost(TraderError):
+    """The connection that held the lease is gone; stop before another trader starts."""
+
+
+class RegistryUnreachable(TraderError):
+    """The model registry gave no usable answer; what is loaded trades on."""

@@ -1,0 +1,223 @@
+"""The record of orders: every function works in the caller's transaction.
+
+Nothing here commits. Everything is idempotent by a key that does not change when the
+same news arrives again: the client order id, the exec id, the decision's id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from sql.tables import FillRow, OrderEventRow, OrderRow
+from trader import accounts, ledger
+from trader.errors import OrderUnknown
+from trader.market import Side
+from trader.orders import Filled, Order, OrderEvent, Status, apply
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+
+def record_intent(session: Session, order: Order) -> bool:
+    """Write down that an order is about to be sent; commit before sending it.
+
+    Returns:
+        Whether it is new. An order that was written down before must not be sent again.
+    """
+    written = session.execute(
+        insert(OrderRow)
+        .values(
+            id=order.id,
+            decision_id=order.decision_id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=order.quantity,
+            limit_price=order.limit,
+            time_in_force=order.time_in_force,
+            status=Status.PENDING,
+            filled=Decimal(0),
+            created_at=order.created_at,
+            deadline=order.deadline,
+            updated_at=order.created_at,
+        )
+        .on_conflict_do_nothing(index_elements=[OrderRow.id])
+        .returning(OrderRow.id)
+    )
+    if written.first() is None:
+        return False
+    detail = {"quantity": str(order.quantity), "limit": str(order.limit)}
+    _note(session, order.id, "intended", detail, order.created_at)
+    return True
+
+
+def record_event(session: Session, order_id: str, event: OrderEvent) -> Order:
+    """Apply news of an order and write it down; old news leaves no trace.
+
+    A fill is booked once, by its exec id: the fill, its ledger lines and the order's new
+    state are one transaction, the caller's.
+
+    Raises:
+        OrderUnknown: No order of ours has this id.
+        IllegalTransition: The order cannot take the event.
+    """
+    row = session.scalars(
+        select(OrderRow)
+        .where(OrderRow.id == order_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None:
+        raise OrderUnknown(f"no order of ours has the id {order_id}")
+    before = _order(row)
+    if isinstance(event, Filled) and not _is_new(session, before, event):
+        return before
+    after = apply(before, event)
+    if after == before:
+        return before
+    if isinstance(event, Filled):
+        _book_fill(session, after, event)
+    row.status, row.filled, row.exchange_id = after.status, after.filled, after.exchange_id
+    row.updated_at = event.at
+    _note(session, order_id, type(event).__name__.lower(), _detail(event), event.at)
+    session.flush()
+    return after
+
+
+def record_fill(session: Session, order_id: str, fill: Filled) -> bool:
+    """Book a fill once, however often the exchange reports it.
+
+    Returns:
+        Whether the fill was new.
+    """
+    before = order_by_id(session, order_id)
+    return record_event(session, order_id, fill) != before
+
+
+def order_by_id(session: Session, order_id: str) -> Order | None:
+    """Return the order with this client order id."""
+    row = session.get(OrderRow, order_id, populate_existing=True)
+    return None if row is None else _order(row)
+
+
+def find_order(
+    session: Session, *, client_order_id: str | None, exchange_id: str | None
+) -> Order | None:
+    """Return the order that a report is about; reports may carry either id."""
+    if client_order_id is not None:
+        found = order_by_id(session, client_order_id.replace("-", ""))
+        if found is not None:
+            return found
+    if exchange_id is None:
+        return None
+    row = session.scalars(select(OrderRow).where(OrderRow.exchange_id == exchange_id)).one_or_none()
+    return None if row is None else _order(row)
+
+
+def unsettled_orders(session: Session) -> list[Order]:
+    """Return the orders that may still trade as far as we know, oldest first."""
+    unsettled = [Status.PENDING, Status.OPEN, Status.UNKNOWN]
+    rows = session.scalars(
+        select(OrderRow)
+        .where(OrderRow.status.in_(unsettled))
+        .order_by(OrderRow.created_at, OrderRow.id)
+        .execution_options(populate_existing=True)
+    )
+    return [_order(row) for row in rows]
+
+
+def orders_since(session: Session, at: datetime) -> list[Order]:
+    """Return the orders intended since a time, oldest first."""
+    rows = session.scalars(
+        select(OrderRow).where(OrderRow.created_at >= at).order_by(OrderRow.created_at)
+    )
+    return [_order(row) for row in rows]
+
+
+def fills_since(session: Session, at: datetime) -> dict[str, Filled]:
+    """Return the fills booked with a time at or after this one, by exec id."""
+    rows = session.execute(
+        select(FillRow, OrderRow.exchange_id)
+        .join(OrderRow, OrderRow.id == FillRow.order_id)
+        .where(FillRow.at >= at)
+    )
+    return {row.exec_id: _filled(row, exchange_id) for row, exchange_id in rows}
+
+
+def _is_new(session: Session, order: Order, fill: Filled) -> bool:
+    known = session.get(FillRow, fill.exec_id)
+    if known is None:
+        return True
+    if known.order_id != order.id:
+        raise OrderUnknown(
+            f"trade {fill.exec_id} is booked on order {known.order_id}, "
+            f"the exchange now reports it for {order.id}"
+        )
+    return False
+
+
+def _book_fill(session: Session, order: Order, fill: Filled) -> None:
+    session.add(
+        FillRow(
+            exec_id=fill.exec_id,
+            order_id=order.id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=fill.quantity,
+            price=fill.price,
+            cost=fill.cost,
+            fee=fill.fee,
+            liquidity=fill.liquidity,
+            at=fill.at,
+        )
+    )
+    lines = ledger.fill_lines(
+        order.symbol, order.side, quantity=fill.quantity, cost=fill.cost, fee=fill.fee
+    )
+    accounts.book(session, fill.exec_id, lines, fill.at)
+
+
+def _note(session: Session, order_id: str, kind: str, detail: dict[str, Any], at: datetime) -> None:
+    session.add(OrderEventRow(order_id=order_id, kind=kind, detail=detail, at=at))
+    session.flush()
+
+
+def _detail(event: OrderEvent) -> dict[str, Any]:
+    fields = {name: value for name, value in asdict(event).items() if name != "at"}
+    return {name: str(value) for name, value in fields.items() if value not in (None, "")}
+
+
+def _order(row: OrderRow) -> Order:
+    return Order(
+        id=row.id,
+        symbol=row.symbol,
+        side=Side(row.side),
+        quantity=row.quantity,
+        limit=row.limit_price,
+        created_at=row.created_at,
+        deadline=row.deadline,
+        decision_id=row.decision_id,
+        time_in_force=row.time_in_force,
+        exchange_id=row.exchange_id,
+        status=Status(row.status),
+        filled=row.filled,
+    )
+
+
+def _filled(row: FillRow, exchange_id: str | None) -> Filled:
+    return Filled(
+        at=row.at,
+        exec_id=row.exec_id,
+        quantity=row.quantity,
+        price=row.price,
+        cost=row.cost,
+        fee=row.fee,
+        liquidity=row.liquidity,
+        exchange_id=exchange_id,
+    )

@@ -1,0 +1,264 @@
+"""The record of what was believed and decided, and of who stopped or changed what.
+
+Like the journal of orders, every function works in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from sql.tables import (
+    DecisionRow,
+    HaltRow,
+    InstrumentRow,
+    ModelDeploymentRow,
+    PredictionRow,
+    PromotionRow,
+    TraderStatusRow,
+)
+from trader.market import Instrument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from trader.strategy import Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """A stop of trading that a person has to lift."""
+
+    id: int
+    reason_code: str
+    reason: str
+    who: str
+    at: datetime
+
+
+def decision_id(symbol: str, bar_start: datetime) -> str:
+    """Name the decision on a bar; the same bar always has the same one."""
+    return f"{symbol.replace('/', '-').lower()}-{bar_start:%Y%m%dT%H%M%SZ}"
+
+
+def record_prediction(
+    session: Session,
+    *,
+    symbol: str,
+    interval_seconds: int,
+    bar_start: datetime,
+    model_version: int,
+    role: str,
+    probability: float,
+    horizon_bars: int,
+    feature_hash: str,
+    features: Sequence[float],
+    at: datetime,
+) -> int:
+    """Write down a score before its outcome exists; the first one of a bar stands.
+
+    Returns:
+        The prediction's id, also when it was there already.
+    """
+    written = session.scalars(
+        insert(PredictionRow)
+        .values(
+            symbol=symbol,
+            interval_seconds=interval_seconds,
+            bar_start=bar_start,
+            model_version=model_version,
+            role=role,
+            probability=probability,
+            horizon_bars=horizon_bars,
+            feature_hash=feature_hash,
+            features=[float(value) for value in features],
+            at=at,
+        )
+        .on_conflict_do_nothing(
+            index_elements=["symbol", "interval_seconds", "bar_start", "model_version"]
+        )
+        .returning(PredictionRow.id)
+    ).first()
+    if written is not None:
+        return written
+    return session.scalars(
+        select(PredictionRow.id).where(
+            PredictionRow.symbol == symbol,
+            PredictionRow.interval_seconds == interval_seconds,
+            PredictionRow.bar_start == bar_start,
+            PredictionRow.model_version == model_version,
+        )
+    ).one()
+
+
+def record_decision(
+    session: Session,
+    wanted: Wanted,
+    *,
+    symbol: str,
+    bar_start: datetime,
+    prediction_id: int | None,
+    inputs: dict[str, Any],
+    at: datetime,
+) -> str | None:
+    """Write down what was decided on a bar, also when it was to do nothing.
+
+    Returns:
+        The decision's id, or None if this bar was decided before: do not act twice.
+    """
+    return session.scalars(
+        insert(DecisionRow)
+        .values(
+            id=decision_id(symbol, bar_start),
+            symbol=symbol,
+            bar_start=bar_start,
+            prediction_id=prediction_id,
+            action=wanted.action,
+            wanted=wanted.target,
+            held=wanted.held,
+            expected_value=wanted.expected_value,
+            cost=wanted.cost,
+            reason_code=wanted.reason_code,
+            reason=wanted.reason,
+            inputs=inputs,
+            at=at,
+        )
+        .on_conflict_do_nothing(index_elements=[DecisionRow.id])
+        .returning(DecisionRow.id)
+    ).first()
+
+
+def record_deployment(
+    session: Session,
+    *,
+    symbol: str,
+    version: int,
+    action: str,
+    reason: str,
+    run_id: str | None,
+    artifact_sha256: str | None,
+    at: datetime,
+) -> int:
+    """Write down that the trader took up or refused a model version."""
+    row = ModelDeploymentRow(
+        symbol=symbol,
+        version=version,
+        action=action,
+        reason=reason,
+        run_id=run_id,
+        artifact_sha256=artifact_sha256,
+        at=at,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def record_promotion(
+    session: Session,
+    *,
+    symbol: str,
+    from_version: int | None,
+    to_version: int,
+    who: str,
+    reason: str,
+    evidence: dict[str, Any],
+    at: datetime,
+) -> int:
+    """Write down who made a version the production one, and on which evidence."""
+    row = PromotionRow(
+        symbol=symbol,
+        from_version=from_version,
+        to_version=to_version,
+        who=who,
+        reason=reason,
+        evidence=evidence,
+        at=at,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def record_trader_status(
+    session: Session,
+    *,
+    account: str,
+    process_id: int,
+    state: str,
+    detail: dict[str, Any],
+    at: datetime,
+) -> None:
+    """Replace what the live trader last said of itself."""
+    news = {"process_id": process_id, "state": state, "detail": detail, "at": at}
+    session.execute(
+        insert(TraderStatusRow)
+        .values(account=account, **news)
+        .on_conflict_do_update(index_elements=[TraderStatusRow.account], set_=news)
+    )
+
+
+def record_instruments(session: Session, instruments: Iterable[Instrument], at: datetime) -> None:
+    """Replace what is known of these markets."""
+    for instrument in instruments:
+        fields = asdict(instrument) | {"updated_at": at}
+        session.execute(
+            insert(InstrumentRow)
+            .values(fields)
+            .on_conflict_do_update(index_elements=[InstrumentRow.symbol], set_=fields)
+        )
+
+
+def instruments(session: Session) -> dict[str, Instrument]:
+    """Return the markets as the exchange last described them, by symbol."""
+    names = Instrument.__dataclass_fields__
+    return {
+        row.symbol: Instrument(**{name: getattr(row, name) for name in names})
+        for row in session.scalars(select(InstrumentRow))
+    }
+
+
+def halt(session: Session, *, reason_code: str, reason: str, who: str, at: datetime) -> int:
+    """Stop trading until a person resumes; a stop for the same cause is not repeated."""
+    standing = next((h for h in current_halts(session) if h.reason_code == reason_code), None)
+    if standing is not None:
+        return standing.id
+    row = HaltRow(reason_code=reason_code, reason=reason, who=who, at=at)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def resume(session: Session, *, reason: str, who: str, at: datetime) -> int:
+    """Lift every standing halt, with a person's reason; return how many there were."""
+    if not reason.strip():
+        raise ValueError("resuming needs a reason")
+    lifted = session.execute(
+        update(HaltRow)
+        .where(HaltRow.resumed_at.is_(None))
+        .values(resumed_at=at, resumed_by=who, resume_reason=reason)
+        .returning(HaltRow.id)
+    )
+    return len(lifted.all())
+
+
+def current_halts(session: Session) -> list[Halt]:
+    """Return the halts nobody has lifted, oldest first."""
+    rows = session.scalars(
+        select(HaltRow).where(HaltRow.resumed_at.is_(None)).order_by(HaltRow.at, HaltRow.id)
+    )
+    return [
+        Halt(id=row.id, reason_code=row.reason_code, reason=row.reason, who=row.who, at=row.at)
+        for row in rows
+    ]
+
+
+def current_halt(session: Session) -> Halt | None:
+    """Return the oldest halt nobody has lifted."""
+    return next(iter(current_halts(session)), None)
