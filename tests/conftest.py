@@ -1,0 +1,69 @@
+"""What every test may ask for: a real PostgreSQL, migrated, and a database of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from ops import postgres
+from sql.database import DatabaseSettings, migrate, open_engine
+
+QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+TEMPLATE = "template_friday"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """Run one server for the session, where the account it drops to can reach it."""
+    folder = Path(tempfile.mkdtemp(prefix="friday-tests-"))
+    folder.chmod(0o755)
+    running = None
+    try:
+        running = postgres.start(folder / "postgres", settings=QUICK)
+        postgres.create_databases(running, (TEMPLATE,))
+        engine = open_engine(_settings(running.url(TEMPLATE)))
+        migrate(engine)
+        engine.dispose()
+        yield running
+    finally:
+        if running is not None:
+            running.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def database_url(server):
+    """Give the test a migrated, empty database and take it away afterwards."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
+    yield server.url(name)
+    _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def engine(database_url):
+    """Open a pool on the test's own database."""
+    opened = open_engine(_settings(database_url))
+    yield opened
+    opened.dispose()
+
+
+def _settings(url):
+    return DatabaseSettings(DATABASE_URL=url)
+
+
+def _execute(server, statement):
+    connection = psycopg2.connect(server.url("postgres"))
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
