@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from trader.market import Trade
+    from trader.market import Side, Trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +72,48 @@ class ClockAdvanced:
 MarketEvent = (
     Traded | BookChanged | TradesMissed | Untrusted | Trusted | SystemStatus | ClockAdvanced
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionReport:
+    """Something happened to an order of ours, by the exchange's word.
+
+    A report of a trade has an `exec_id`, which tells it apart from every other; the
+    same trade may be reported again. `snapshot` marks what was so before we asked.
+    """
+
+    exec_type: str
+    order_id: str
+    cl_ord_id: str | None
+    exec_id: str | None
+    symbol: str | None
+    side: Side | None
+    last_quantity: Decimal | None
+    last_price: Decimal | None
+    cost: Decimal | None
+    fee: Decimal | None
+    fee_asset: str | None
+    liquidity: str | None
+    cumulative: Decimal | None
+    status: str | None
+    reason: str | None
+    at: datetime
+    snapshot: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceChanged:
+    """So much of an asset is ours in total, open orders' holds included."""
+
+    asset: str
+    balance: Decimal
+    at: datetime | None
+    snapshot: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaughtUp:
+    """Both private channels have told what was so before; what follows is new."""
+
+
+AccountEvent = ExecutionReport | BalanceChanged | CaughtUp | SystemStatus

@@ -104,3 +104,62 @@ def request(
 def ping(request_id: int) -> str:
     """Spell the question that the exchange answers with its time."""
     return json.dumps({"method": "ping", "req_id": request_id})
+
+
+class Fee(msgspec.Struct):
+    """What was taken, and in which asset."""
+
+    asset: str
+    qty: Decimal
+
+
+class ExecutionRow(msgspec.Struct):
+    """Something that happened to an order of ours; most fields come with some events only."""
+
+    exec_type: str
+    order_id: str
+    timestamp: Moment
+    order_status: str | None = None
+    cl_ord_id: str | None = None
+    exec_id: str | None = None
+    symbol: str | None = None
+    side: str | None = None
+    last_qty: Decimal | None = None
+    last_price: Decimal | None = None
+    cost: Decimal | None = None
+    cum_qty: Decimal | None = None
+    liquidity_ind: str | None = None
+    fees: list[Fee] = []
+    reason: str | None = None
+
+
+class BalanceRow(msgspec.Struct):
+    """What is left of an asset."""
+
+    asset: str
+    balance: Decimal
+    timestamp: Moment | None = None
+
+
+_executions = msgspec.json.Decoder(list[ExecutionRow])
+_balances = msgspec.json.Decoder(list[BalanceRow])
+
+
+def executions(message: Message) -> list[ExecutionRow]:
+    """Read what an executions message holds; raises msgspec.DecodeError as read does."""
+    return _executions.decode(message.data)
+
+
+def balances(message: Message) -> list[BalanceRow]:
+    """Read what a balances message holds; raises msgspec.DecodeError as read does."""
+    return _balances.decode(message.data)
+
+
+def private_request(channel: str, token: str, request_id: int) -> str:
+    """Spell the subscription of a private channel with all its snapshots."""
+    params: dict[str, Any] = {"channel": channel, "token": token}
+    if channel == "executions":
+        params |= {"snap_orders": True, "snap_trades": True, "order_status": True}
+    else:
+        params["snapshot"] = True
+    return json.dumps({"method": "subscribe", "params": params, "req_id": request_id})
