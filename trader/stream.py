@@ -1,0 +1,131 @@
+"""The exchange's streams: the only module that holds a socket.
+
+One thread a connection moves text between the socket and a feed, puts what the feed
+makes of it on a queue, and connects anew, with pauses, when either breaks. Every rule
+about messages is in the feed.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Protocol
+
+from websocket import WebSocketException, WebSocketTimeoutException, create_connection
+
+from trader.errors import FeedBroken, TraderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from queue import Queue
+
+    from websocket import WebSocket
+
+PAUSES = (0.0, 0.0, 1.0, 2.0, 5.0)  # seconds; five keeps within 150 connections in ten minutes
+PROVEN = 60.0  # seconds a connection must last for the next attempt to be instant again
+WAIT = 0.5  # seconds for a message before the feed looks at the clock
+CONNECT_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """A connection stands; its feed has nothing to say yet."""
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected:
+    """A connection is gone; another is being tried."""
+
+    stream: str
+    reason: str
+
+
+class ProtocolFeed(Protocol):
+    """A protocol without the network: Feed and ExecutionFeed."""
+
+    def receive(self, text: str | bytes, at: float) -> Sequence[object]:
+        """Take one message and return the events it holds; raises FeedBroken."""
+
+    def tick(self, now: float) -> None:
+        """Look at the clock; raises FeedBroken."""
+
+    def to_send(self) -> list[str]:
+        """Hand over the text waiting to be sent."""
+
+
+class Stream:
+    """One connection that is kept up until stopped.
+
+    The queue receives Connected, the feed's events in order, and Disconnected. A full
+    queue makes the stream wait, never lose.
+
+    Args:
+        name: What Connected and Disconnected call it.
+        url: Where the exchange listens.
+        make_feed: Called for every connection with the time it stood, in seconds of
+            a clock that never goes back; may raise TraderError, which counts as a
+            failed attempt.
+        queue: Where events go.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        make_feed: Callable[[float], ProtocolFeed],
+        queue: Queue[object],
+    ) -> None:
+        self._name = name
+        self._url = url
+        self._make_feed = make_feed
+        self._queue = queue
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, name=f"stream-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the connection and wait until the thread has ended."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=WAIT + CONNECT_TIMEOUT)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopped.wait(PAUSES[min(failures, len(PAUSES) - 1)]):
+            began = time.monotonic()
+            try:
+                self._connect()
+            except (FeedBroken, TraderError, WebSocketException, OSError) as error:
+                reason = f"{type(error).__name__}: {error}"
+                self._queue.put(Disconnected(stream=self._name, reason=reason))
+            failures = 0 if time.monotonic() - began > PROVEN else failures + 1
+
+    def _connect(self) -> None:
+        with closing(create_connection(self._url, timeout=CONNECT_TIMEOUT)) as socket:
+            feed = self._make_feed(time.monotonic())
+            socket.settimeout(WAIT)
+            self._queue.put(Connected(stream=self._name))
+            while not self._stopped.is_set():
+                self._exchange(socket, feed)
+
+    def _exchange(self, socket: WebSocket, feed: ProtocolFeed) -> None:
+        for text in feed.to_send():
+            socket.send(text)
+        try:
+            received = socket.recv()
+        except WebSocketTimeoutException:
+            received = None
+        if received == "":
+            raise FeedBroken("the exchange closed the connection")
+        now = time.monotonic()
+        if received is not None:
+            for event in feed.receive(received, now):
+                self._queue.put(event)
+        feed.tick(now)
