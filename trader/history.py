@@ -19,6 +19,7 @@ from trader.csv_bars import read_csv
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
+    from decimal import Decimal
     from pathlib import Path
 
     import pandas as pd
@@ -89,6 +90,15 @@ def last_bars(session: Session, symbol: str, interval: timedelta, count: int) ->
         )
         for row in reversed(found)
     ]
+
+
+def close_before(
+    session: Session, symbol: str, interval: timedelta, start: datetime
+) -> Decimal | None:
+    """Return the close of the bar that ends where this one starts, if it is on record."""
+    key = (symbol, int(interval.total_seconds()), start - interval)
+    before = session.get(PriceBarRow, key)
+    return None if before is None else before.close
 
 
 def gaps(

@@ -1,0 +1,55 @@
+"""Keep a market's bars complete, from the exchange's public history."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+
+from sql.database import DatabaseSettings, open_engine
+from trader import ingestion
+from trader.errors import ExchangeUnreachable
+from trader.public_data import PublicData
+from trader.settings import ExchangeSettings
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State, TaskRun
+
+    from trader.ingestion import Ingested
+
+
+@flow(name="ingest")
+def ingest(
+    symbol: str, *, interval_seconds: int = 60, days: int = 14, until: datetime | None = None
+) -> Ingested:
+    """Fetch the bars that are missing from the last days, and only those.
+
+    A second run finds nothing to do. It ends at the exchange's present, whose clock is
+    the only one that counts here, unless told to end earlier.
+    """
+    ingested = fetch_missing(symbol, timedelta(seconds=interval_seconds), days, until)
+    publish(ingested)
+    get_run_logger().info(ingested.reason)
+    return ingested
+
+
+def _unreachable(_task: object, _run: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), ExchangeUnreachable)
+
+
+@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=_unreachable)
+def fetch_missing(symbol: str, interval: timedelta, days: int, until: datetime | None) -> Ingested:
+    """Fill the holes; what an attempt wrote down, the next one need not fetch again."""
+    engine = open_engine(DatabaseSettings())  # type: ignore[call-arg]  # from the environment
+    data = PublicData(ExchangeSettings())
+    span = timedelta(days=days)
+    return ingestion.ingest(engine, data, symbol, interval, span, until=until)
+
+
+@task
+def publish(ingested: Ingested) -> None:
+    """Show what is on record, and what is missing, as a table."""
+    key = f"ingest-{ingested.symbol.lower().replace('/', '-')}"
+    create_table_artifact(table=ingested.table(), key=key, description=ingested.reason)

@@ -1,0 +1,121 @@
+"""The exchange's public history over REST: bars, trades, and its time. Needs no key."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import ccxt
+
+from trader.bars import Bar
+from trader.errors import ExchangeRefused, ExchangeUnreachable
+from trader.market import Side, Trade
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trader.settings import ExchangeSettings
+
+CANDLE_MINUTES = frozenset({1, 5, 15, 30, 60, 240, 1440, 10080})
+CANDLES = 720  # the exchange keeps no more, and the last of them is unfinished
+PAGE = 1000  # trades a request
+SIDES = {"b": Side.BUY, "s": Side.SELL}
+
+
+class PublicData:
+    """Ask the exchange what happened in its markets, no faster than it allows."""
+
+    def __init__(self, settings: ExchangeSettings) -> None:
+        self._pause = settings.request_interval_seconds
+        self._asked = -self._pause
+        self.requests = 0
+        api = {"public": settings.rest_url, "private": settings.rest_url}
+        self._client = ccxt.kraken(
+            {"urls": {"api": api}, "enableRateLimit": False, "timeout": 10_000}
+        )
+
+    def now(self) -> datetime:
+        """Return the exchange's time, to the second."""
+        return _moment(self._ask(self._client.public_get_time, {})["unixtime"])
+
+    def candles(self, symbol: str, interval: timedelta, since: datetime) -> list[Bar]:
+        """Return the exchange's own bars from a moment on, the unfinished one included.
+
+        It keeps the last CANDLES of each of its intervals (CANDLE_MINUTES) only.
+        """
+        request = {
+            "pair": symbol,
+            "interval": int(interval.total_seconds() // 60),
+            "since": int(since.timestamp()) - 1,
+        }
+        answer = self._ask(self._client.public_get_ohlc, request)
+        return [_bar(symbol, interval, row) for row in _rows(answer)]
+
+    def trades(self, symbol: str, since: int) -> tuple[list[Trade], int]:
+        """Return up to PAGE trades after a moment, oldest first, and where to go on.
+
+        Args:
+            symbol: The market.
+            since: Nanoseconds since 1970; the trades at that very moment may be left out.
+        """
+        request = {"pair": symbol, "since": str(since), "count": PAGE}
+        answer = self._ask(self._client.public_get_trades, request)
+        return [_trade(symbol, row) for row in _rows(answer)], int(answer["last"])
+
+    def _ask(self, call: Callable[[dict[str, Any]], Any], request: dict[str, Any]) -> Any:
+        time.sleep(max(0.0, self._asked + self._pause - time.monotonic()))
+        self._asked = time.monotonic()
+        self.requests += 1
+        try:
+            answer = call(request)
+        except ccxt.NetworkError as error:
+            raise ExchangeUnreachable(f"the exchange did not answer: {error}") from None
+        except ccxt.BaseError as error:
+            raise ExchangeRefused(f"the exchange refused a question: {error}") from None
+        if not isinstance(answer, dict) or "result" not in answer:
+            raise ExchangeUnreachable("the exchange answered with something that is not JSON")
+        return answer["result"]
+
+
+def _rows(answer: dict[str, Any]) -> list[Any]:
+    (rows,) = (value for key, value in answer.items() if key != "last")
+    return list(rows)
+
+
+def _moment(seconds: str | float) -> datetime:
+    return datetime.fromtimestamp(float(seconds), UTC)
+
+
+def _bar(symbol: str, interval: timedelta, row: list[Any]) -> Bar:
+    at, opened, high, low, close, _, volume, trades = row
+    try:
+        return Bar(
+            symbol=symbol,
+            interval=interval,
+            start=_moment(at),
+            open=Decimal(opened),
+            high=Decimal(high),
+            low=Decimal(low),
+            close=Decimal(close),
+            volume=Decimal(volume),
+            trades=int(trades),
+        )
+    except (ValueError, ArithmeticError) as error:
+        raise ExchangeRefused(f"the exchange sent an impossible bar: {error}") from None
+
+
+def _trade(symbol: str, row: list[Any]) -> Trade:
+    price, quantity, at, side, _, _, trade_id = row
+    try:
+        return Trade(
+            symbol=symbol,
+            trade_id=int(trade_id),
+            at=_moment(at),
+            side=SIDES[side],
+            price=Decimal(price),
+            quantity=Decimal(quantity),
+        )
+    except (KeyError, ValueError, ArithmeticError) as error:
+        raise ExchangeRefused(f"the exchange sent an impossible trade: {error}") from None
