@@ -17,13 +17,11 @@ from trader.settings import ExchangeSettings
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State, TaskRun
 
-    from trader.ingestion import Ingested
-
 
 @flow(name="ingest")
 def ingest(
     symbol: str, *, interval_seconds: int = 60, days: int = 14, until: datetime | None = None
-) -> Ingested:
+) -> ingestion.Ingested:
     """Fetch the bars that are missing from the last days, and only those.
 
     A second run finds nothing to do. It ends at the exchange's present, whose clock is
@@ -40,7 +38,9 @@ def _unreachable(_task: object, _run: TaskRun, state: State[Any]) -> bool:
 
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=_unreachable)
-def fetch_missing(symbol: str, interval: timedelta, days: int, until: datetime | None) -> Ingested:
+def fetch_missing(
+    symbol: str, interval: timedelta, days: int, until: datetime | None
+) -> ingestion.Ingested:
     """Fill the holes; what an attempt wrote down, the next one need not fetch again."""
     engine = open_engine(DatabaseSettings())  # type: ignore[call-arg]  # from the environment
     data = PublicData(ExchangeSettings())
@@ -49,7 +49,7 @@ def fetch_missing(symbol: str, interval: timedelta, days: int, until: datetime |
 
 
 @task
-def publish(ingested: Ingested) -> None:
+def publish(ingested: ingestion.Ingested) -> None:
     """Show what is on record, and what is missing, as a table."""
     key = f"ingest-{ingested.symbol.lower().replace('/', '-')}"
     create_table_artifact(table=ingested.table(), key=key, description=ingested.reason)

@@ -88,7 +88,12 @@ def ingest(
     Raises:
         ExchangeUnreachable: The exchange does not answer; run it again later.
         ExchangeRefused: The exchange does not know the market.
+        ValueError: The span holds no bar, or the end has no zone.
     """
+    if span < interval:
+        raise ValueError(f"a span of {span} holds no bar of {interval}")
+    if until is not None and until.tzinfo is None:
+        raise ValueError(f"the end needs a zone, which {until} has not")
     asked = data.requests
     now = data.now()
     end = interval_start(min(until or now, now - SETTLING), interval)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import ccxt
 
 from trader.bars import Bar
-from trader.errors import ExchangeRefused, ExchangeUnreachable
+from trader.errors import ExchangeRefused, ExchangeUnreachable, TraderError
 from trader.market import Side, Trade
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CANDLE_MINUTES = frozenset({1, 5, 15, 30, 60, 240, 1440, 10080})
 CANDLES = 720  # the exchange keeps no more, and the last of them is unfinished
 PAGE = 1000  # trades a request
+Answer = TypeVar("Answer")
 SIDES = {"b": Side.BUY, "s": Side.SELL}
 
 
@@ -38,7 +39,7 @@ class PublicData:
 
     def now(self) -> datetime:
         """Return the exchange's time, to the second."""
-        return _moment(self._ask(self._client.public_get_time, {})["unixtime"])
+        return self._ask(self._client.public_get_time, {}, lambda r: _moment(r["unixtime"]))
 
     def candles(self, symbol: str, interval: timedelta, since: datetime) -> list[Bar]:
         """Return the exchange's own bars from a moment on, the unfinished one included.
@@ -50,8 +51,11 @@ class PublicData:
             "interval": int(interval.total_seconds() // 60),
             "since": int(since.timestamp()) - 1,
         }
-        answer = self._ask(self._client.public_get_ohlc, request)
-        return [_bar(symbol, interval, row) for row in _rows(answer)]
+        return self._ask(
+            self._client.public_get_ohlc,
+            request,
+            lambda result: [_bar(symbol, interval, row) for row in _rows(result)],
+        )
 
     def trades(self, symbol: str, since: int) -> tuple[list[Trade], int]:
         """Return up to PAGE trades after a moment, oldest first, and where to go on.
@@ -61,26 +65,42 @@ class PublicData:
             since: Nanoseconds since 1970; the trades at that very moment may be left out.
         """
         request = {"pair": symbol, "since": str(since), "count": PAGE}
-        answer = self._ask(self._client.public_get_trades, request)
-        return [_trade(symbol, row) for row in _rows(answer)], int(answer["last"])
+        return self._ask(
+            self._client.public_get_trades,
+            request,
+            lambda result: ([_trade(symbol, row) for row in _rows(result)], int(result["last"])),
+        )
 
-    def _ask(self, call: Callable[[dict[str, Any]], Any], request: dict[str, Any]) -> Any:
+    def _ask(
+        self,
+        call: Callable[[dict[str, Any]], Any],
+        request: dict[str, Any],
+        read: Callable[[Any], Answer],
+    ) -> Answer:
         time.sleep(max(0.0, self._asked + self._pause - time.monotonic()))
         self._asked = time.monotonic()
         self.requests += 1
         try:
             answer = call(request)
-        except ccxt.NetworkError as error:
-            raise ExchangeUnreachable(f"the exchange did not answer: {error}") from None
         except ccxt.BaseError as error:
-            raise ExchangeRefused(f"the exchange refused a question: {error}") from None
+            raise _translated(error) from None
         if not isinstance(answer, dict) or "result" not in answer:
             raise ExchangeUnreachable("the exchange answered with something that is not JSON")
-        return answer["result"]
+        try:
+            return read(answer["result"])
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+            raise ExchangeRefused(f"the exchange sent what makes no sense: {error}") from None
 
 
-def _rows(answer: dict[str, Any]) -> list[Any]:
-    (rows,) = (value for key, value in answer.items() if key != "last")
+def _translated(error: ccxt.BaseError) -> TraderError:
+    # ccxt calls some failed gateways (524) a refusal; only an answer has an error list.
+    if isinstance(error, ccxt.NetworkError) or '"error"' not in str(error):
+        return ExchangeUnreachable(f"the exchange did not answer: {error}")
+    return ExchangeRefused(f"the exchange refused a question: {error}")
+
+
+def _rows(result: dict[str, Any]) -> list[Any]:
+    (rows,) = (value for key, value in result.items() if key != "last")
     return list(rows)
 
 
@@ -90,32 +110,26 @@ def _moment(seconds: str | float) -> datetime:
 
 def _bar(symbol: str, interval: timedelta, row: list[Any]) -> Bar:
     at, opened, high, low, close, _, volume, trades = row
-    try:
-        return Bar(
-            symbol=symbol,
-            interval=interval,
-            start=_moment(at),
-            open=Decimal(opened),
-            high=Decimal(high),
-            low=Decimal(low),
-            close=Decimal(close),
-            volume=Decimal(volume),
-            trades=int(trades),
-        )
-    except (ValueError, ArithmeticError) as error:
-        raise ExchangeRefused(f"the exchange sent an impossible bar: {error}") from None
+    return Bar(
+        symbol=symbol,
+        interval=interval,
+        start=_moment(at),
+        open=Decimal(opened),
+        high=Decimal(high),
+        low=Decimal(low),
+        close=Decimal(close),
+        volume=Decimal(volume),
+        trades=int(trades),
+    )
 
 
 def _trade(symbol: str, row: list[Any]) -> Trade:
     price, quantity, at, side, _, _, trade_id = row
-    try:
-        return Trade(
-            symbol=symbol,
-            trade_id=int(trade_id),
-            at=_moment(at),
-            side=SIDES[side],
-            price=Decimal(price),
-            quantity=Decimal(quantity),
-        )
-    except (KeyError, ValueError, ArithmeticError) as error:
-        raise ExchangeRefused(f"the exchange sent an impossible trade: {error}") from None
+    return Trade(
+        symbol=symbol,
+        trade_id=int(trade_id),
+        at=_moment(at),
+        side=SIDES[side],
+        price=Decimal(price),
+        quantity=Decimal(quantity),
+    )
