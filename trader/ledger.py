@@ -15,6 +15,7 @@ from trader.market import Side
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+ZERO = Decimal(0)
 EXCHANGE = "exchange"  # what the exchange holds for us
 TRADING = "trading"  # what we gave and got in trades
 FEES = "fees"  # what the exchange kept

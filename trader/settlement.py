@@ -1,0 +1,219 @@
+"""Bring our record to what the exchange knows, and say what differed.
+
+News that had not reached us is applied through the journal like any other news. What no
+news explains is stored and left for a person; the caller halts.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sql.tables import OrderRow
+from trader import accounts, journal, ledger, reconciliation
+from trader.errors import IllegalTransition, OrderUnknown
+from trader.reconciliation import Findings, unexplained
+from trader.settlement_record import (
+    Listing,
+    Round,
+    Settlement,
+    last_clean,
+    opened_at,
+    serialise,
+    starting_point,
+    store,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from sqlalchemy import Engine
+
+    from trader.exchange import Exchange
+    from trader.orders import ListedOrder, Order
+    from trader.reconciliation import Difference
+
+# How long after an order's deadline its absence from the exchange's lists counts.
+GRACE = timedelta(seconds=5)
+# How far before its intent an order is looked for, should the clocks disagree.
+EARLIER = timedelta(seconds=60)
+# What a difference must survive to count: the exchange's lists lag behind each other.
+ROUNDS = 3
+PAUSE = timedelta(seconds=1)
+
+
+def reconcile(
+    engine: Engine, exchange: Exchange, *, trigger: str, pause: timedelta = PAUSE
+) -> Settlement:
+    """Compare, mend what news explains, and store what was found.
+
+    Differences that nothing explains are looked at again, since a trade may have happened
+    between two lists; those that stay make the outcome unclean. An order without an answer
+    is searched for, fenced off with a cancel and given up only after its deadline.
+
+    Raises:
+        ExchangeUnreachable: The exchange did not answer; what was mended stays mended.
+        ExchangeRefused: The exchange does not let us ask.
+    """
+    mended: tuple[Difference, ...] = ()
+    opened = False
+    for number in range(ROUNDS):
+        if number:
+            time.sleep(pause.total_seconds())
+        latest = _compare(engine, exchange)
+        opened = opened or latest.opened
+        mended += tuple(d for d in latest.findings.differences if d.explained)
+        if latest.findings.clean:
+            break
+    left = tuple(d for d in latest.findings.differences if not d.explained)
+    return store(engine, replace(latest, opened=opened), mended + left, trigger)
+
+
+def accept(engine: Engine, exchange: Exchange, *, who: str, reason: str) -> dict[str, Decimal]:
+    """Adjust the ledger to the exchange's balances, on a person's word; return by how much.
+
+    For what trading cannot explain: a deposit, a withdrawal, a trade made by hand.
+    """
+    if not reason.strip():
+        raise ValueError("an adjustment needs a reason")
+    at = exchange.time()
+    theirs = exchange.balances()
+    with Session(engine) as session, session.begin():
+        serialise(session)
+        ours = accounts.ledger_balances(session)
+        changes = {
+            asset: theirs.get(asset, ledger.ZERO) - ours.get(asset, ledger.ZERO)
+            for asset in sorted(ours.keys() | theirs.keys())
+        }
+        changes = {asset: change for asset, change in changes.items() if change}
+        for asset, change in changes.items():
+            key = f"adjustment:{asset}:{at.isoformat()}"
+            lines = ledger.adjustment_lines(asset, change)
+            accounts.record_adjustment(session, key, lines, reason=reason, who=who, at=at)
+    return changes
+
+
+def _compare(engine: Engine, exchange: Exchange) -> Round:
+    at = exchange.time()
+    with Session(engine) as session:
+        unsettled = journal.unsettled_orders(session)
+        since = starting_point(session, at)
+    listing = _list(exchange, at, since, unsettled)
+    absent: list[Order] = []
+    waiting: list[str] = []
+    for order in unsettled:
+        if reconciliation.match(order, listing.orders):
+            continue
+        if not reconciliation.overdue(order, at, GRACE):
+            waiting.append(order.id)
+            continue
+        found, fenced = _search(exchange, order)
+        listing = replace(listing, orders=(*listing.orders, *found))
+        if not found:
+            (waiting.append(order.id) if fenced else absent.append(order))
+    with Session(engine) as session, session.begin():
+        serialise(session)
+        findings = Findings()
+        for order in absent:
+            findings += _apply(session, reconciliation.vanish(order, at))
+        findings += _settle_orders(session, unsettled, listing)
+        opened = _open(session, listing)
+        findings += reconciliation.compare_balances(
+            accounts.ledger_balances(session), listing.balances
+        )
+    return Round(listing=listing, findings=findings, waiting=tuple(waiting), opened=opened)
+
+
+def _list(exchange: Exchange, at: datetime, since: datetime, unsettled: list[Order]) -> Listing:
+    earliest = min([since, *(order.created_at - EARLIER for order in unsettled)])
+    standing = exchange.open_orders()
+    closed = exchange.closed_orders(earliest)
+    orders = {order.exchange_id: order for order in (*standing, *closed)}
+    fills = exchange.fills_since(since)
+    return Listing(
+        at=at,
+        since=since,
+        standing=tuple(standing),
+        orders=tuple(orders.values()),
+        fills=tuple(fills),
+        balances=exchange.balances(),
+    )
+
+
+def _search(exchange: Exchange, order: Order) -> tuple[list[ListedOrder], bool]:
+    since = order.created_at - EARLIER
+    if found := exchange.find(order.id, since):
+        return found, False
+    fenced = exchange.cancel(order.id)
+    return exchange.find(order.id, since), fenced
+
+
+def _settle_orders(session: Session, unsettled: list[Order], listing: Listing) -> Findings:
+    findings = Findings()
+    matched: list[tuple[str, ListedOrder]] = []
+    for order in unsettled:
+        theirs = reconciliation.match(order, listing.orders)
+        if len(theirs) > 1:
+            ids = ", ".join(sorted(listed.exchange_id for listed in theirs))
+            findings += unexplained("order", order.id, "one order", f"several: {ids}")
+        elif theirs:
+            current = journal.order_by_id(session, order.id) or order
+            findings += _apply(session, reconciliation.adopt(current, theirs[0]))
+            matched.append((order.id, theirs[0]))
+    findings += _settle_fills(session, listing)
+    for order_id, listed in matched:
+        settled = journal.order_by_id(session, order_id)
+        if settled is not None:
+            findings += _apply(session, reconciliation.conclude(settled, listed))
+    return findings + reconciliation.compare_foreign(_known(session), listing.standing)
+
+
+def _settle_fills(session: Session, listing: Listing) -> Findings:
+    ours = journal.fills_since(session, listing.since)
+    exchange_ids = [item.exchange_id for item in listing.fills]
+    rows = session.execute(
+        select(OrderRow.exchange_id, OrderRow.id).where(OrderRow.exchange_id.in_(exchange_ids))
+    )
+    orders = {str(exchange_id): order_id for exchange_id, order_id in rows}
+    found = reconciliation.compare_fills(ours, orders, listing.fills, since=listing.since)
+    return _apply(session, found)
+
+
+def _known(session: Session) -> set[str]:
+    rows = session.execute(select(OrderRow.id, OrderRow.exchange_id)).all()
+    return {name for row in rows for name in row if name is not None}
+
+
+def _apply(session: Session, findings: Findings) -> Findings:
+    refused = Findings()
+    for mending in findings.events:
+        try:
+            journal.record_event(session, mending.order_id, mending.event)
+        except (IllegalTransition, OrderUnknown) as error:
+            kind = type(mending.event).__name__.lower()
+            refused += unexplained("order", mending.order_id, f"can be {kind}", str(error))
+    return findings + refused
+
+
+def _open(session: Session, listing: Listing) -> bool:
+    if opened_at(session) is not None or last_clean(session) is not None:
+        return False
+    ours = accounts.ledger_balances(session)
+    for asset, amount in sorted(listing.balances.items()):
+        change = amount - ours.get(asset, ledger.ZERO)
+        if change:
+            accounts.record_adjustment(
+                session,
+                f"opening:{asset}",
+                ledger.opening_lines(asset, change),
+                reason="balance before the first entry",
+                who="reconciliation",
+                at=listing.at,
+            )
+    return True

@@ -1,0 +1,162 @@
+"""The record of reconciliations: where the next one starts, and what each one found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from sql.tables import DiscrepancyRow, LedgerEntryRow, OrderRow, ReconciliationEventRow
+from trader import ledger
+from trader.reconciliation import plain
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from sqlalchemy import Engine
+
+    from trader.orders import ListedFill, ListedOrder
+    from trader.reconciliation import Difference, Findings
+
+# How far before the last clean comparison the next one starts reading.
+OVERLAP = timedelta(minutes=2)
+# The key of the lock that lets one reconciliation write at a time.
+LOCK = 7_260_317
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The outcome of one reconciliation; not clean means that the caller halts trading.
+
+    `waiting` are orders whose fate cannot be known before their deadline has passed.
+    """
+
+    event_id: int
+    at: datetime
+    clean: bool
+    opened: bool
+    differences: tuple[Difference, ...]
+    waiting: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What the exchange lists, read in the order that makes later lists the fuller ones."""
+
+    at: datetime
+    since: datetime
+    standing: tuple[ListedOrder, ...]
+    orders: tuple[ListedOrder, ...]
+    fills: tuple[ListedFill, ...]
+    balances: dict[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One comparison: what was listed and what differed."""
+
+    listing: Listing
+    findings: Findings
+    waiting: tuple[str, ...]
+    opened: bool
+
+
+def opened_at(session: Session) -> datetime | None:
+    """Return when the ledger was opened, in exchange time."""
+    return session.scalar(
+        select(func.min(LedgerEntryRow.at)).where(LedgerEntryRow.account == ledger.OPENING)
+    )
+
+
+def last_clean(session: Session) -> datetime | None:
+    """Return when our record last agreed with the exchange's."""
+    return session.scalar(
+        select(func.max(ReconciliationEventRow.at)).where(ReconciliationEventRow.clean)
+    )
+
+
+def starting_point(session: Session, at: datetime) -> datetime:
+    """Return since when fills are to be compared: all before are known to agree."""
+    opened, clean = opened_at(session), last_clean(session)
+    first = session.scalar(select(func.min(OrderRow.created_at)))
+    start = opened or min(time_ for time_ in (first, clean, at) if time_ is not None)
+    return start if clean is None else max(start, clean - OVERLAP)
+
+
+def serialise(session: Session) -> None:
+    """Wait until no other reconciliation writes; the lock ends with the transaction."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+
+
+def store(
+    engine: Engine, latest: Round, differences: tuple[Difference, ...], trigger: str
+) -> Settlement:
+    """Write down what a reconciliation found and return its outcome."""
+    listing = latest.listing
+    clean = all(difference.explained for difference in differences)
+    reason = _sentence(latest, differences)
+    event = ReconciliationEventRow(
+        trigger=trigger,
+        clean=clean,
+        summary=reason,
+        compared={
+            "orders": len(listing.orders),
+            "fills": len(listing.fills),
+            "since": listing.since.isoformat(),
+            "balances": {asset: plain(x) for asset, x in sorted(listing.balances.items())},
+            "waiting": list(latest.waiting),
+        },
+        at=listing.at,
+    )
+    with Session(engine) as session, session.begin():
+        session.add(event)
+        session.flush()
+        event_id = event.id
+        session.add_all(
+            DiscrepancyRow(
+                event_id=event_id,
+                level=difference.level,
+                subject=difference.subject,
+                expected=difference.expected,
+                found=difference.found,
+                explained=difference.explained,
+                action=difference.action,
+            )
+            for difference in differences
+        )
+    return Settlement(
+        event_id=event_id,
+        at=listing.at,
+        clean=clean,
+        opened=latest.opened,
+        differences=differences,
+        waiting=latest.waiting,
+        reason=reason,
+    )
+
+
+def _sentence(latest: Round, differences: tuple[Difference, ...]) -> str:
+    listing = latest.listing
+    looked = (
+        f"{len(listing.orders)} orders, {len(listing.fills)} fills and "
+        f"{len(listing.balances)} balances compared"
+    )
+    left = [difference for difference in differences if not difference.explained]
+    parts = [looked]
+    if latest.opened:
+        parts.append("the ledger was opened with the exchange's balances")
+    if mended := len(differences) - len(left):
+        parts.append(f"{mended} differences explained and mended")
+    if left:
+        first = left[0]
+        parts.append(
+            f"{len(left)} unexplained, first {first.level} {first.subject}: "
+            f"expected {first.expected}, found {first.found}"
+        )
+    if latest.waiting:
+        parts.append(f"{len(latest.waiting)} orders wait for their deadline")
+    return "; ".join(parts if len(parts) > 1 else [looked, "nothing differs"])
