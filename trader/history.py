@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Double, and_, cast, exists, func, literal, select
+from sqlalchemy import Double, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 
@@ -132,30 +132,31 @@ def settle_outcomes(
     Returns:
         How many were new.
     """
-    later = aliased(PriceBarRow)
-    settled = exists().where(
+    settled = select(OutcomeRow.bar_start).where(
         OutcomeRow.symbol == symbol,
-        OutcomeRow.interval_seconds == PriceBarRow.interval_seconds,
-        OutcomeRow.bar_start == PriceBarRow.start,
+        OutcomeRow.interval_seconds == interval.total_seconds(),
         OutcomeRow.horizon_bars == horizon_bars,
     )
-    same_market = and_(
-        later.symbol == PriceBarRow.symbol,
-        later.interval_seconds == PriceBarRow.interval_seconds,
-        later.start == PriceBarRow.start + horizon_bars * interval,
-    )
+    due = now - (horizon_bars + 1) * interval
+    ended = _bars(symbol, interval, PriceBarRow.start).where(PriceBarRow.start <= due)
+    unsettled = ended.except_(settled).cte("unsettled")
+    bar, later = aliased(PriceBarRow), aliased(PriceBarRow)
     outcomes = (
-        _bars(
-            symbol,
-            interval,
-            PriceBarRow.symbol,
-            PriceBarRow.interval_seconds,
-            PriceBarRow.start,
+        select(
+            bar.symbol,
+            bar.interval_seconds,
+            bar.start,
             literal(horizon_bars),
-            cast(later.close / PriceBarRow.close - 1, Double),
+            cast(later.close / bar.close - 1, Double),
         )
-        .join(later, same_market)
-        .where(later.start <= now - interval, ~settled)
+        .join(unsettled, unsettled.c.start == bar.start)
+        .join(later, later.start == bar.start + horizon_bars * interval)
+        .where(
+            bar.symbol == symbol,
+            bar.interval_seconds == interval.total_seconds(),
+            later.symbol == symbol,
+            later.interval_seconds == interval.total_seconds(),
+        )
     )
     columns = ["symbol", "interval_seconds", "bar_start", "horizon_bars", "forward_return"]
     statement = insert(OutcomeRow).from_select(columns, outcomes).on_conflict_do_nothing()
