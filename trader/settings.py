@@ -1,6 +1,11 @@
-"""How to reach the exchange, from the environment."""
+"""How to reach the exchange and what to trade on it, from the environment."""
 
 from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,3 +39,37 @@ class ExchangeSettings(BaseSettings):
         if not value.startswith(("ws://", "wss://")):
             raise ValueError(f"a KRAKEN_*_WS_URL must be ws:// or wss://, not {value!r}")
         return value
+
+
+class TraderSettings(BaseSettings):
+    """What the live process trades and how much, from TRADER_*."""
+
+    model_config = SettingsConfigDict(env_prefix="TRADER_")
+
+    account: str = "kraken"
+    symbols: str = "XRP/USD,DOGE/USD"
+    bar_seconds: int = Field(default=60, ge=1, le=86_400)
+    order_deadline_seconds: float = Field(default=5.0, ge=0.5, le=60.0)
+    max_position_usd: Decimal = Field(default=Decimal(1000), gt=0, allow_inf_nan=False)
+    max_daily_loss_usd: Decimal = Field(default=Decimal(200), gt=0, allow_inf_nan=False)
+    model_cache: Path = Path(".friday/models")
+
+    @field_validator("symbols")
+    @classmethod
+    def _are_symbols(cls, value: str) -> str:
+        names = value.split(",")
+        if not all(re.fullmatch(r"[A-Z0-9]+/[A-Z0-9]+", name) for name in names):
+            raise ValueError(f"TRADER_SYMBOLS must be like XRP/USD,DOGE/USD, not {value!r}")
+        if len(set(names)) != len(names):
+            raise ValueError(f"TRADER_SYMBOLS names a market twice: {value!r}")
+        return value
+
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """Return the symbols to trade."""
+        return tuple(self.symbols.split(","))
+
+    @property
+    def interval(self) -> timedelta:
+        """Return the length of a bar."""
+        return timedelta(seconds=self.bar_seconds)

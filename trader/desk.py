@@ -1,0 +1,98 @@
+"""One market's live state: its bars, features, models and the latest quote.
+
+Nothing here reads a clock or opens anything; the shell feeds it and writes down what
+it returns. A desk is cold until its features have been warmed on an unbroken run of bars
+that ends just before the first bar it sees complete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from trader.bars import BarBuilder
+from trader.features import Features
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import timedelta
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trader.bars import Bar
+    from trader.market import Instrument, Quote
+    from trader.models import ModelLoaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What one model made of one bar."""
+
+    model: ModelLoaded
+    probability: float
+    row: NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Desk:
+    """Everything the live process knows about one market between two bars."""
+
+    instrument: Instrument
+    interval: timedelta
+    builder: BarBuilder = field(init=False)
+    features: Features | None = None
+    quote: Quote | None = None
+    heard: float | None = None  # when the quote came, on our monotonic clock
+    trusted: bool = False
+    models: dict[str, ModelLoaded] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
+    last_bar: Bar | None = None
+    last_word: str = "waiting for the first bar"
+
+    def __post_init__(self) -> None:
+        self.builder = BarBuilder(self.instrument.symbol, self.interval)
+
+    @property
+    def symbol(self) -> str:
+        """Return the market's name."""
+        return self.instrument.symbol
+
+    def needs_warming(self, bar: Bar) -> bool:
+        """Tell whether the features have not seen the bar just before this one."""
+        return (
+            self.features is None
+            or self.last_bar is None
+            or self.last_bar.start + self.interval != bar.start
+        )
+
+    def warm(self, bars: Iterable[Bar]) -> None:
+        """Start the features afresh from bars in order, oldest first.
+
+        The features count their own warm-up from the last hole in the bars.
+        """
+        self.features, self.last_bar = Features(), None
+        for bar in bars:
+            self.features.update(bar)
+            self.last_bar = bar
+
+    def cool(self) -> None:
+        """Forget the features; the next complete bar warms them again."""
+        self.features = None
+
+    def score(self, bar: Bar) -> list[Score]:
+        """Take a closed bar in and let every loaded model score it.
+
+        Returns:
+            Nothing while the features are not warm; else a score a model.
+        """
+        if self.features is None:
+            return []
+        row = self.features.update(bar)
+        self.last_bar = bar
+        if row is None:
+            return []
+        return [
+            Score(model=model, probability=model.served.predict(row), row=row)
+            for model in self.models.values()
+        ]

@@ -1,0 +1,253 @@
+"""The live process: one loop that takes events in turn and never two at once.
+
+Threads only read sockets, watch the registry and put what they learn on one queue. All
+state belongs to the loop, all writing happens in it, and an order is committed before
+it is sent.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from trader import deployment, history, ingestion, journal, record, settlement
+from trader.closing import Circumstances, close_bar
+from trader.errors import ExchangeUnreachable
+from trader.events import (
+    BookChanged,
+    CaughtUp,
+    ClockAdvanced,
+    ExecutionReport,
+    SystemStatus,
+    Traded,
+    TradesMissed,
+    Trusted,
+    Untrusted,
+)
+from trader.features import WARM_UP
+from trader.market import Quote
+from trader.models import ModelLoaded, ModelRefused, ModelWithdrawn
+from trader.reporting import record_report
+from trader.risk import Limits
+from trader.status import publish
+from trader.stream import Disconnected
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Engine
+
+    from trader.bars import Bar
+    from trader.clock import ExchangeClock
+    from trader.desk import Desk
+    from trader.exchange import Exchange
+    from trader.lease import Lease
+    from trader.orders import Order
+    from trader.public_data import PublicData
+    from trader.settings import TraderSettings
+    from trader.telemetry import Telemetry
+
+POLL = 0.2  # seconds the loop waits for an event before it looks at its own duties
+DUTIES_EVERY = 1.0  # seconds between looks at halts, the lease and unsettled orders
+SETTLE_AFTER = timedelta(seconds=2)  # past an order's deadline, its fate is asked for
+
+
+@dataclass(slots=True)
+class Trader:
+    """The live trader of one account."""
+
+    engine: Engine
+    exchange: Exchange
+    public_data: PublicData
+    settings: TraderSettings
+    desks: dict[str, Desk]
+    clock: ExchangeClock
+    lease: Lease
+    telemetry: Telemetry
+    events: queue.Queue[object]
+    exchange_status: str
+    stopping: bool = False
+    private_ready: bool = False
+    _due: float = field(default=0.0, init=False)
+
+    def run(self) -> None:
+        """Take events until told to stop.
+
+        Raises:
+            LeaseLost: Another trader may be live; nothing was sent since the last check.
+        """
+        while not self.stopping:
+            with suppress(queue.Empty):
+                self._take(self.events.get(timeout=POLL))
+            if time.monotonic() >= self._due:
+                self._due = time.monotonic() + DUTIES_EVERY
+                self._attend()
+
+    def stop(self, *_signal: object) -> None:
+        """Let the loop end after the event it is at."""
+        self.stopping = True
+
+    def settle(self, trigger: str) -> None:
+        """Compare the record with the exchange's; halt over what no news explains."""
+        found = settlement.reconcile(self.engine, self.exchange, trigger=trigger)
+        if not found.clean:
+            with Session(self.engine) as session, session.begin():
+                record.halt(
+                    session,
+                    reason_code="reconciliation",
+                    reason=found.reason,
+                    who="trader",
+                    at=self.now(),
+                )
+
+    def now(self) -> datetime:
+        """Return the exchange's time."""
+        return self.clock.now(time.monotonic())
+
+    def _take(self, event: object) -> None:
+        match event:
+            case Traded(trade=trade):
+                desk = self.desks[trade.symbol]
+                self._close(desk, desk.builder.add(trade))
+            case BookChanged():
+                self._quote(event)
+            case ClockAdvanced(at=at):
+                self.clock.observe(at, time.monotonic())
+                for desk in self.desks.values():
+                    self._close(desk, desk.builder.advance(at))
+            case ExecutionReport():
+                self._report(event)
+            case ModelLoaded() | ModelRefused() | ModelWithdrawn():
+                self._change_model(event)
+            case Trusted() | Untrusted() | TradesMissed():
+                self._trust(event)
+            case _:
+                self._connection(event)
+
+    def _trust(self, event: Trusted | Untrusted | TradesMissed) -> None:
+        desk = self.desks[event.symbol]
+        match event:
+            case Trusted():
+                desk.trusted = True
+            case Untrusted(reason=reason):
+                desk.trusted, desk.last_word = False, f"not trusted: {reason}"
+            case TradesMissed():
+                desk.cool()
+
+    def _connection(self, event: object) -> None:
+        match event:
+            case SystemStatus(status=status):
+                self.exchange_status = status
+            case CaughtUp():
+                self.settle("reconnect")
+                self.private_ready = True
+            case Disconnected(stream="private"):
+                self.private_ready = False
+            case Disconnected(reason=reason):
+                for desk in self.desks.values():
+                    desk.trusted, desk.last_word = False, f"disconnected: {reason}"
+
+    def _quote(self, event: BookChanged) -> None:
+        desk = self.desks[event.symbol]
+        desk.quote = Quote(symbol=event.symbol, at=event.at, bid=event.bid, ask=event.ask)
+        desk.heard = time.monotonic()
+        prices = {"bid": float(event.bid), "ask": float(event.ask)}
+        self.telemetry.point("quote", {"symbol": event.symbol}, prices, event.at)
+
+    def _close(self, desk: Desk, bars: list[Bar]) -> None:
+        for bar in bars:
+            if not bar.complete:
+                desk.cool()
+                desk.last_word = f"the bar of {bar.start:%H:%M} was not seen whole"
+                continue
+            if desk.needs_warming(bar):
+                self._warm(desk, bar)
+            self._decide(desk, bar)
+
+    def _warm(self, desk: Desk, bar: Bar) -> None:
+        span = (WARM_UP + 1) * desk.interval
+        try:
+            ingestion.ingest(
+                self.engine, self.public_data, desk.symbol, desk.interval, span, until=bar.start
+            )
+        except ExchangeUnreachable as error:
+            desk.last_word = f"cannot warm up: {error}"
+        with Session(self.engine) as session:
+            recent = history.last_bars(session, desk.symbol, desk.interval, WARM_UP)
+        desk.warm(old for old in recent if old.start < bar.start)
+
+    def _decide(self, desk: Desk, bar: Bar) -> None:
+        began = time.monotonic()
+        with Session(self.engine) as session, session.begin():
+            history.record_bars(session, [bar], "live")
+            order = close_bar(session, desk, bar, self._circumstances(desk))
+        if order is not None:
+            self._send(order)
+        taken = {"seconds": time.monotonic() - began}
+        self.telemetry.point("bar_closed", {"symbol": desk.symbol}, taken, bar.end)
+
+    def _circumstances(self, desk: Desk) -> Circumstances:
+        age = None if desk.heard is None else timedelta(seconds=time.monotonic() - desk.heard)
+        return Circumstances(
+            now=self.now(),
+            quote_age=age,
+            # Without execution reports an order's fate would be learned late: send none.
+            exchange_status=self.exchange_status if self.private_ready else "not reporting",
+            deadline=timedelta(seconds=self.settings.order_deadline_seconds),
+            limits=Limits(
+                max_position_value=self.settings.max_position_usd,
+                max_daily_loss=self.settings.max_daily_loss_usd,
+            ),
+        )
+
+    def _send(self, order: Order) -> None:
+        answer = self.exchange.place(order)
+        with Session(self.engine) as session, session.begin():
+            journal.record_event(session, order.id, answer)
+
+    def _report(self, report: ExecutionReport) -> None:
+        with Session(self.engine) as session, session.begin():
+            order = record_report(session, report)
+        if order is None and not report.snapshot:
+            self.settle("unknown order")
+
+    def _change_model(self, event: ModelLoaded | ModelRefused | ModelWithdrawn) -> None:
+        desk = self.desks[event.symbol]
+        with Session(self.engine) as session, session.begin():
+            taken_up = deployment.take_up(session, desk.interval, event, self.now())
+        match taken_up:
+            case ModelLoaded(role=role):
+                desk.models[role] = taken_up
+                desk.refusals.pop(role, None)
+            case ModelRefused(role=role):
+                desk.refusals[role] = f"version {taken_up.version} refused: {taken_up.reason}"
+            case ModelWithdrawn(role=role):
+                desk.models.pop(role, None)
+                desk.refusals.pop(role, None)
+
+    def _attend(self) -> None:
+        self.lease.check()
+        with Session(self.engine) as session:
+            halts = record.current_halts(session)
+            overdue = [
+                order
+                for order in journal.unsettled_orders(session)
+                if self.now() > order.deadline + SETTLE_AFTER
+            ]
+        if overdue:
+            self.settle("overdue order")
+        with Session(self.engine) as session, session.begin():
+            publish(
+                session,
+                self.settings.account,
+                self.desks,
+                halt=halts[0].reason if halts else None,
+                connected=self.private_ready,
+                at=self.now(),
+            )

@@ -1,0 +1,70 @@
+"""Execution reports into the record.
+
+A report of a trade without its amounts is not guessed at: the next settlement reads the
+trade from the exchange's own list.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trader import journal
+from trader.orders import Accepted, Cancelled, Filled
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from trader.events import ExecutionReport
+    from trader.orders import Order, OrderEvent
+
+
+def record_report(session: Session, report: ExecutionReport) -> Order | None:
+    """Apply a report to the order it is about, in the caller's transaction.
+
+    Returns:
+        The order afterwards, or None if the order is none of ours.
+
+    Raises:
+        IllegalTransition: The order cannot take what the report says.
+    """
+    order = journal.find_order(
+        session, client_order_id=report.cl_ord_id, exchange_id=report.order_id
+    )
+    event = read(report)
+    if order is None or event is None:
+        return order
+    return journal.record_event(session, order.id, event)
+
+
+def read(report: ExecutionReport) -> OrderEvent | None:
+    """Return what a report says happened, or None if it says nothing new about an order."""
+    match report.exec_type:
+        case "pending_new" | "new":
+            return Accepted(at=report.at, exchange_id=report.order_id)
+        case "trade":
+            return _fill(report)
+        case "canceled" | "expired":
+            return Cancelled(
+                at=report.at,
+                reason=report.reason or report.exec_type,
+                exchange_id=report.order_id,
+            )
+        case _:
+            return None
+
+
+def _fill(report: ExecutionReport) -> Filled | None:
+    quantity, price = report.last_quantity, report.last_price
+    cost, fee, exec_id = report.cost, report.fee, report.exec_id
+    if quantity is None or price is None or cost is None or fee is None or exec_id is None:
+        return None
+    return Filled(
+        at=report.at,
+        exec_id=exec_id,
+        quantity=quantity,
+        price=price,
+        cost=cost,
+        fee=fee,
+        liquidity={"m": "maker", "t": "taker"}.get(report.liquidity or "", "unknown"),
+        exchange_id=report.order_id,
+    )

@@ -1,0 +1,144 @@
+"""Start the live trader in order: settings, schema, lease, reconciliation, then trading.
+
+Whatever is not as it must be stops the start with one sentence and an exit code.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from registry.settings import ModelRegistrySettings
+from sql.database import DatabaseSettings, check_schema, open_engine
+from sql.errors import DatabaseError
+from trader import record
+from trader.clock import ExchangeClock
+from trader.desk import Desk
+from trader.errors import ExchangeRefused, ExchangeUnreachable, LeaseLost, LeaseTaken
+from trader.exchange import Exchange
+from trader.executions import ExecutionFeed
+from trader.feed import Feed
+from trader.lease import Lease
+from trader.live import Trader
+from trader.models import ModelCache, ModelWatch, RegistryClient
+from trader.public_data import PublicData
+from trader.settings import ExchangeSettings, TraderSettings
+from trader.stream import Stream
+from trader.telemetry import InfluxSettings, Telemetry
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+WRONG_USAGE, UNREACHABLE, REFUSED = 2, 3, 4
+QUEUE_LIMIT = 100_000
+
+
+def main() -> int:
+    """Run the trader until SIGTERM or SIGINT; return the process's exit code."""
+    try:
+        _run()
+    except ValidationError as error:
+        return _fail(WRONG_USAGE, _sentence(error))
+    except (DatabaseError, ExchangeUnreachable) as error:
+        return _fail(UNREACHABLE, str(error))
+    except (ExchangeRefused, LeaseTaken, LeaseLost) as error:
+        return _fail(REFUSED, str(error))
+    return 0
+
+
+def _run() -> None:
+    settings, exchange_settings = TraderSettings(), ExchangeSettings()
+    registry, influx = ModelRegistrySettings(), InfluxSettings()
+    engine = open_engine(DatabaseSettings())
+    check_schema(engine)
+    lease = Lease(engine, settings.account)
+    telemetry = Telemetry(influx)
+    try:
+        trader = _assemble(engine, lease, telemetry, settings, exchange_settings)
+        streams = _streams(trader, exchange_settings)
+        watch = ModelWatch(
+            RegistryClient(registry.tracking_uri),
+            ModelCache(settings.model_cache),
+            settings.markets,
+            trader.events,
+        )
+        _trade(trader, [watch, *streams])
+    finally:
+        telemetry.close()
+        lease.release()
+        engine.dispose()
+
+
+def _assemble(
+    engine: Engine,
+    lease: Lease,
+    telemetry: Telemetry,
+    settings: TraderSettings,
+    exchange_settings: ExchangeSettings,
+) -> Trader:
+    clock = ExchangeClock(Exchange(exchange_settings).time(), time.monotonic())
+    exchange = Exchange(exchange_settings, clock=lambda: clock.now(time.monotonic()))
+    instruments = exchange.instruments(settings.markets)
+    now = clock.now(time.monotonic())
+    with Session(engine) as session, session.begin():
+        record.record_instruments(session, instruments, now)
+    trader = Trader(
+        engine=engine,
+        exchange=exchange,
+        public_data=PublicData(exchange_settings),
+        settings=settings,
+        desks={i.symbol: Desk(instrument=i, interval=settings.interval) for i in instruments},
+        clock=clock,
+        lease=lease,
+        telemetry=telemetry,
+        events=queue.Queue(maxsize=QUEUE_LIMIT),
+        exchange_status=exchange.status(),
+    )
+    trader.settle("start")
+    return trader
+
+
+def _streams(trader: Trader, settings: ExchangeSettings) -> list[Stream]:
+    instruments = {symbol: desk.instrument for symbol, desk in trader.desks.items()}
+
+    def make_public(heard: float) -> Feed:
+        seen = {symbol: desk.builder.last_trade_id for symbol, desk in trader.desks.items()}
+        known = {symbol: last for symbol, last in seen.items() if last is not None}
+        return Feed(instruments, heard, trade_ids=known)
+
+    def make_private(heard: float) -> ExecutionFeed:
+        return ExecutionFeed(token=trader.exchange.websocket_token(), heard=heard)
+
+    return [
+        Stream("public", settings.public_ws_url, make_public, trader.events),
+        Stream("private", settings.private_ws_url, make_private, trader.events),
+    ]
+
+
+def _trade(trader: Trader, threads: list[ModelWatch | Stream]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, trader.stop)
+    for thread in threads:
+        thread.start()
+    try:
+        trader.run()
+    finally:
+        for thread in threads:
+            thread.stop()
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    return f"{name}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _fail(code: int, message: str) -> int:
+    sys.stderr.write(f"{message}\n")
+    return code

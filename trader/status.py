@@ -1,0 +1,63 @@
+"""What the live trader says of itself, once a second, for the table and the commands."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from trader import accounts, record
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from trader.desk import Desk
+
+TRADING, WAITING, HALTED = "trading", "waiting", "halted"
+
+
+def publish(
+    session: Session,
+    account: str,
+    desks: dict[str, Desk],
+    *,
+    halt: str | None,
+    connected: bool,
+    at: datetime,
+) -> None:
+    """Replace the trader's own line in the record."""
+    state = HALTED if halt else TRADING if _ready(desks, connected=connected) else WAITING
+    record.record_trader_status(
+        session,
+        account=account,
+        process_id=os.getpid(),
+        state=state,
+        detail={
+            "halt": halt,
+            "connected": connected,
+            "markets": {symbol: _market(session, desk) for symbol, desk in desks.items()},
+        },
+        at=at,
+    )
+
+
+def _ready(desks: dict[str, Desk], *, connected: bool) -> bool:
+    return connected and any(
+        "production" in desk.models and desk.trusted for desk in desks.values()
+    )
+
+
+def _market(session: Session, desk: Desk) -> dict[str, Any]:
+    versions = {role: model.version for role, model in desk.models.items()}
+    return {
+        "production": versions.get("production"),
+        "challenger": versions.get("challenger"),
+        "refused": dict(desk.refusals),
+        "trusted": desk.trusted,
+        "bid": None if desk.quote is None else str(desk.quote.bid),
+        "ask": None if desk.quote is None else str(desk.quote.ask),
+        "last_bar": None if desk.last_bar is None else desk.last_bar.start.isoformat(),
+        "position": str(accounts.position(session, desk.symbol).quantity.normalize()),
+        "word": desk.last_word,
+    }
