@@ -1,0 +1,131 @@
+"""The packages import each other only downhill, and what decides does not touch the world."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BELOW_TRADER = {"experiments", "registry", "sql"}
+MAY_IMPORT = {
+    "ops": {"flows", "sandbox", "trader", "drift", *BELOW_TRADER},
+    "flows": {"trader", "drift", *BELOW_TRADER},
+    "trader": BELOW_TRADER,
+    "drift": set(),
+    "experiments": set(),
+    "registry": set(),
+    "sql": set(),
+    "sandbox": set(),
+}
+PURE = {
+    "drift": "performance distributions verdict",
+    "experiments": "assignment sequential analysis planning",
+    "registry": "contract evaluation gate labels splits",
+    "sandbox": "accounts instruments market matching",
+    "trader": (
+        "bars book decide desk events executions features feed kernels ledger market orders"
+        " position reconciliation risk strategy wire"
+    ),
+}
+WORLD = {
+    "asyncio",
+    "ccxt",
+    "httpx",
+    "mlflow",
+    "optuna",
+    "os",
+    "prefect",
+    "psycopg2",
+    "requests",
+    "signal",
+    "socket",
+    "sqlalchemy",
+    "subprocess",
+    "threading",
+    "time",
+    "urllib",
+    "websocket",
+}
+CLOCK = re.compile(r"\b(datetime\.now|datetime\.utcnow|date\.today|datetime\.today)\b")
+FOLDERS = {*MAY_IMPORT, "docs", "tests"}
+HEAVY = ["evidently", "matplotlib", "mlflow", "optuna", "pandas", "prefect", "sklearn"]
+
+
+def pure_modules():
+    named = [f"{package}/{name}.py" for package, names in PURE.items() for name in names.split()]
+    return [path for path in named if (ROOT / path).exists()]
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def packages(path):
+    return {name.split(".")[0] for name in imported(ast.parse(path.read_text()))}
+
+
+def at_run_time(path):
+    """Return the module's tree without what only a type checker reads."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    return tree
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_what_lies_below_it(package):
+    found = set().union(*map(packages, (ROOT / package).rglob("*.py")))
+
+    assert found & MAY_IMPORT.keys() <= MAY_IMPORT[package] | {package}
+
+
+@pytest.mark.parametrize("path", pure_modules())
+def test_a_pure_module_does_not_touch_the_world(path):
+    found = {name.split(".")[0] for name in imported(at_run_time(ROOT / path))}
+
+    assert not found & WORLD
+    assert not CLOCK.findall((ROOT / path).read_text())
+
+
+@pytest.mark.parametrize("path", pure_modules())
+def test_a_pure_module_imports_only_pure_modules_of_ours(path):
+    ours = {
+        f"{name.replace('.', '/')}.py"
+        for name in imported(at_run_time(ROOT / path))
+        if (ROOT / f"{name.replace('.', '/')}.py").exists()
+    }
+
+    assert {name for name in ours if not name.endswith("/errors.py")} <= set(pure_modules())
+
+
+def test_there_is_no_other_top_level_folder():
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    folders = {path.split("/")[0] for path in listed if "/" in path}
+
+    assert {name for name in folders if not name.startswith(".")} <= FOLDERS
+
+
+@pytest.mark.skipif(not (ROOT / "trader/live.py").exists(), reason="there is no live trader")
+def test_the_live_trader_runs_without_the_heavy_libraries():
+    script = (
+        f"import sys; sys.modules.update(dict.fromkeys({HEAVY!r})); "
+        "import trader.live, trader.__main__"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
