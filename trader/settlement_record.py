@@ -42,6 +42,18 @@ class Settlement:
     waiting: tuple[str, ...]
     reason: str
 
+    def markdown(self) -> str:
+        """Return the outcome as a page with a table of the differences."""
+        verdict = "The record agrees with the exchange." if self.clean else "Trading is halted."
+        rows = [
+            f"| {d.level} | {d.subject} | {d.expected} | {d.found} | {d.action} |"
+            for d in self.differences
+        ]
+        head = ["| what | which | our record | the exchange | done |", "|--|--|--|--|--|"]
+        table = [*head, *rows] if rows else []
+        lines = [f"**{verdict}** {self.reason}.", "", f"Exchange time {self.at:%F %T} UTC.", ""]
+        return "\n".join([*lines, *table]) + "\n"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
@@ -80,11 +92,20 @@ def last_clean(session: Session) -> datetime | None:
 
 
 def starting_point(session: Session, at: datetime) -> datetime:
-    """Return since when fills are to be compared: all before are known to agree."""
-    opened, clean = opened_at(session), last_clean(session)
-    first = session.scalar(select(func.min(OrderRow.created_at)))
-    start = opened or min(time_ for time_ in (first, clean, at) if time_ is not None)
-    return start if clean is None else max(start, clean - OVERLAP)
+    """Return since when fills are to be compared: all before are known to agree.
+
+    A person who adjusted the ledger to the exchange vouched for everything before.
+    """
+    clean = last_clean(session)
+    vouched = session.scalar(
+        select(func.max(LedgerEntryRow.at)).where(
+            LedgerEntryRow.account.in_([ledger.OPENING, ledger.ADJUSTMENTS])
+        )
+    )
+    known = [time for time in (vouched, clean and clean - OVERLAP) if time is not None]
+    if known:
+        return max(known)
+    return session.scalar(select(func.min(OrderRow.created_at))) or at
 
 
 def serialise(session: Session) -> None:
