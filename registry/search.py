@@ -1,0 +1,114 @@
+"""Search for parameters with Optuna, and keep every trial's Sharpe ratio for the gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from pydantic import SecretStr  # noqa: TC002 - pydantic reads the field's type at run time
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+
+from registry import evaluation, training
+
+if TYPE_CHECKING:
+    from registry.training import Course
+
+STARTING_TRIALS = 8
+
+
+class SearchSettings(BaseSettings):
+    """Where studies are kept, from OPTUNA_STORAGE_URL; in memory if it is not set."""
+
+    model_config = SettingsConfigDict(env_prefix="OPTUNA_")
+
+    storage_url: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The best parameters, and what it took to find them.
+
+    `spread` is the standard deviation of the trials' Sharpe ratios, `blocks` the net return
+    of every block that the best trial's walk-forward predictions would have earned.
+    """
+
+    params: dict[str, Any]
+    trials: int
+    spread: float
+    log_losses: tuple[float, ...]
+    blocks: evaluation.Floats
+
+
+def search(course: Course, settings: SearchSettings, *, name: str) -> Found:
+    """Try sets of parameters until the plan's number is reached.
+
+    A study on record under the same name is continued, so that a second run of the same
+    retraining repeats nothing and chooses the same.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        study_name=name,
+        storage=_storage(settings),
+        sampler=optuna.samplers.TPESampler(seed=course.plan.seed, n_startup_trials=STARTING_TRIALS),
+        load_if_exists=True,
+    )
+    done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,), deepcopy=False)
+    if len(done) < course.plan.trials:
+        study.optimize(lambda t: _try(t, course), n_trials=course.plan.trials - len(done))
+    params = _parameters(optuna.trial.FixedTrial(study.best_params))
+    margins, _ = training.examine(course, params)
+    complete = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+    sharpes = [trial.user_attrs["sharpe"] for trial in complete]
+    return Found(
+        params=params,
+        trials=len(study.get_trials(deepcopy=False)),
+        spread=float(np.std(sharpes, ddof=1)) if len(sharpes) > 1 else 0.0,
+        log_losses=tuple(float(trial.value) for trial in complete),
+        blocks=_trading(course, margins).blocks,
+    )
+
+
+def _storage(settings: SearchSettings) -> optuna.storages.BaseStorage | None:
+    if settings.storage_url is None:
+        return None
+    url = make_url(settings.storage_url.get_secret_value())
+    if url.get_backend_name() == "postgresql":
+        # SQLAlchemy 2.1 takes a bare postgresql:// to mean psycopg 3.
+        url = url.set(drivername="postgresql+psycopg2")
+    return optuna.storages.RDBStorage(
+        url.render_as_string(hide_password=False), engine_kwargs={"pool_pre_ping": True}
+    )
+
+
+def _try(trial: optuna.Trial, course: Course) -> float:
+    margins, _ = training.examine(course, _parameters(trial))
+    trial.set_user_attr("sharpe", _trading(course, margins).sharpe)
+    y = course.table["y"].to_numpy()[course.examined]
+    raw = evaluation.Calibration(slope=1.0, intercept=0.0).apply(np.concatenate(margins))
+    return float(evaluation.log_losses(raw, y).mean())
+
+
+def _trading(course: Course, margins: list[Any]) -> evaluation.Trading:
+    rows = course.table.iloc[course.examined]
+    return evaluation.trade(
+        np.concatenate(training.cross_calibrate(course, margins)),
+        rows,
+        evaluation.payoff(rows),
+        cost=course.plan.cost,
+        margin=course.plan.margin,
+        block=course.plan.block,
+    )
+
+
+def _parameters(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    return {
+        "max_depth": trial.suggest_int("max_depth", 2, 5),
+        "eta": trial.suggest_float("eta", 0.05, 0.3, log=True),
+        "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 50.0, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
+        "lambda": trial.suggest_float("lambda", 0.1, 50.0, log=True),
+    }
