@@ -1,0 +1,193 @@
+"""Whether a model has earned its place: every check, its limit and its sentence.
+
+A pure function of the evidence. A refusal is a normal result. All checks must pass; each
+guards against a way of being fooled that the others do not see.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from registry.evaluation import Scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is asked of a model before it may be promoted.
+
+    A log loss below the base rate's is asked on every fold and on the hold-out: one bad
+    stretch of the past is enough to refuse. The lower bound of the net value is one-sided
+    at 95 % over blocks of eight horizons, within which outcomes overlap.
+    """
+
+    fewest_trades: int = 30
+    least_deflated_sharpe: float = 0.95
+    least_slope: float = 0.5
+    most_slope: float = 2.0
+    most_shuffled_share: float = 0.25
+    most_shuffled_gain: float = 0.002
+    most_parity: float = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything the gate looks at.
+
+    `net_per_trade` and `lower_bound` (per block) are fractions after cost on the hold-out;
+    `shuffled_gain` is the log loss gained on labels that mean nothing; `parity` the largest
+    difference between a probability as trained and as served.
+    """
+
+    folds: tuple[Scores, ...]
+    hold_out: Scores
+    trades: int
+    net_per_trade: float
+    lower_bound: float
+    deflated_sharpe: float
+    trials: int
+    calibration_slope: float
+    shuffled_gain: float
+    parity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing asked, what was found, and whether that is enough."""
+
+    name: str
+    value: float
+    limit: float
+    passed: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The gate's answer; `reason` names the first check that failed and how many did."""
+
+    passed: bool
+    reason: str
+    checks: tuple[Check, ...]
+
+
+def judge(evidence: Evidence, policy: Policy | None = None) -> Verdict:
+    """Decide whether the evidence is enough for promotion."""
+    policy = policy or Policy()
+    checks = (
+        *_predicts(evidence),
+        *_pays(evidence, policy),
+        *_is_what_it_seems(evidence, policy),
+    )
+    failed = [check for check in checks if not check.passed]
+    if not failed:
+        return Verdict(
+            passed=True,
+            reason=(
+                f"all {len(checks)} checks passed: {evidence.net_per_trade:+.3%} net a trade "
+                f"over {evidence.trades} trades on bars never seen"
+            ),
+            checks=checks,
+        )
+    others = f" (and {len(failed) - 1} more of {len(checks)} checks)" if len(failed) > 1 else ""
+    return Verdict(passed=False, reason=failed[0].sentence + others, checks=checks)
+
+
+def _predicts(evidence: Evidence) -> tuple[Check, ...]:
+    worst = min(fold.gain for fold in evidence.folds)
+    beaten = sum(fold.gain > 0 for fold in evidence.folds)
+    held = evidence.hold_out
+    return (
+        _above(
+            "log loss on every fold",
+            worst,
+            0,
+            f"the log loss beats the base rate on {beaten} of {len(evidence.folds)} folds, "
+            f"by {worst:+.4f} on the worst",
+        ),
+        _above(
+            "log loss on the hold-out",
+            held.gain,
+            0,
+            f"the hold-out's log loss is {held.log_loss:.4f}, the base rate's "
+            f"{held.base_log_loss:.4f}",
+        ),
+    )
+
+
+def _pays(evidence: Evidence, policy: Policy) -> tuple[Check, ...]:
+    return (
+        _least(
+            "trades on the hold-out",
+            evidence.trades,
+            policy.fewest_trades,
+            f"the model would have traded {evidence.trades} times on the hold-out; "
+            f"{policy.fewest_trades} are needed to judge it",
+        ),
+        _above(
+            "net value a trade",
+            evidence.net_per_trade,
+            0,
+            f"a trade on the hold-out earned {evidence.net_per_trade:+.3%} after costs",
+        ),
+        _above(
+            "lower bound of the net value",
+            evidence.lower_bound,
+            0,
+            f"the net value of a block is above {evidence.lower_bound:+.3%} with 95 % confidence",
+        ),
+        _least(
+            "deflated Sharpe ratio",
+            evidence.deflated_sharpe,
+            policy.least_deflated_sharpe,
+            f"the probability that the best of {evidence.trials} trials has any edge is "
+            f"{evidence.deflated_sharpe:.3f}; {policy.least_deflated_sharpe} is asked",
+        ),
+    )
+
+
+def _is_what_it_seems(evidence: Evidence, policy: Policy) -> tuple[Check, ...]:
+    slope = evidence.calibration_slope
+    tolerated = max(policy.most_shuffled_gain, policy.most_shuffled_share * evidence.hold_out.gain)
+    return (
+        Check(
+            name="calibration slope",
+            value=slope,
+            limit=policy.least_slope if slope < 1 else policy.most_slope,
+            passed=policy.least_slope <= slope <= policy.most_slope,
+            sentence=(
+                f"the calibration slope on the hold-out is {slope:.2f}; {policy.least_slope} to "
+                f"{policy.most_slope} is asked"
+            ),
+        ),
+        _most(
+            "shuffled labels",
+            evidence.shuffled_gain,
+            tolerated,
+            f"on shuffled labels the log loss beats the base rate by "
+            f"{evidence.shuffled_gain:+.4f}; more than {tolerated:.4f} would mean a leak",
+        ),
+        _most(
+            "served as trained",
+            evidence.parity,
+            policy.most_parity,
+            f"the served model differs from the trained one by at most {evidence.parity:.1e}; "
+            f"{policy.most_parity:.0e} is allowed",
+        ),
+    )
+
+
+# A NaN compares false with everything, and so fails each of these.
+def _above(name: str, value: float, limit: float, sentence: str) -> Check:
+    passed = math.isfinite(value) and value > limit
+    return Check(name=name, value=value, limit=limit, passed=passed, sentence=sentence)
+
+
+def _least(name: str, value: float, limit: float, sentence: str) -> Check:
+    return Check(name=name, value=value, limit=limit, passed=value >= limit, sentence=sentence)
+
+
+def _most(name: str, value: float, limit: float, sentence: str) -> Check:
+    return Check(name=name, value=value, limit=limit, passed=value <= limit, sentence=sentence)

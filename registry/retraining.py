@@ -1,0 +1,182 @@
+"""From bars and features to a model with its contract, its evidence and a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from registry import contract as terms
+from registry import evaluation, probes, served, training
+from registry.contract import Contract
+from registry.gate import Evidence, Verdict, judge
+from registry.labels import label
+from registry.search import search
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from registry.evaluation import Trading
+    from registry.search import Found, SearchSettings
+    from registry.training import Course, Model, Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a model comes from: the market, the features' definitions, the code."""
+
+    symbol: str
+    feature_hash: str
+    git_commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldOut:
+    """The rows never seen, their probabilities, and the trades those would have made."""
+
+    features: pd.DataFrame
+    table: pd.DataFrame
+    probability: evaluation.Floats
+    trading: Trading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A fitted model with everything that speaks for and against it.
+
+    The three byte strings are the artifacts as they are registered and served.
+    """
+
+    contract: Contract
+    model_ubj: bytes
+    contract_json: bytes
+    golden_json: bytes
+    verdict: Verdict
+    evidence: Evidence
+    plan: Plan
+    params: dict[str, Any]
+    importance: dict[str, float]
+    hold_out: HoldOut
+
+
+def retrain(
+    bars: pd.DataFrame,
+    features: pd.DataFrame,
+    *,
+    origin: Origin,
+    plan: Plan,
+    settings: SearchSettings,
+) -> Candidate:
+    """Label, search, fit, examine and judge.
+
+    Args:
+        bars: Float columns with `close`, indexed by start (UTC); their hash is recorded.
+        features: One column a feature, on the same index; NaN until warm.
+        origin: What the contract says about where the model comes from.
+        plan: The terms of this retraining.
+        settings: Where the search keeps its trials.
+
+    Raises:
+        TrainingRefused: The bars cannot teach anything that could be checked.
+    """
+    data_hash = training.fingerprint(bars)
+    table = label(bars["close"], interval=plan.interval, horizon=plan.horizon, cost=plan.cost)
+    course = training.prepare(features, table, plan)
+    found = search(course, settings, name=study_name(origin, plan, data_hash))
+    model, folds = training.finish(course, found.params)
+    model_ubj = probes.model_bytes(model)
+    draft = _contract(origin, course, model, model_ubj, data_hash)
+    hold_out = _examine(course, model)
+    loaded = served.ServedModel(contract=draft, booster=served.read_booster(model_ubj))
+    evidence = _evidence(course, found, folds, hold_out)
+    evidence = replace(evidence, parity=probes.parity(model, loaded, hold_out.features))
+    verdict = judge(evidence)
+    contract = replace(draft, gate_passed=verdict.passed, gate_reason=verdict.reason)
+    return Candidate(
+        contract=contract,
+        model_ubj=model_ubj,
+        contract_json=terms.to_json(contract),
+        golden_json=probes.golden(model, hold_out.features),
+        verdict=verdict,
+        evidence=evidence,
+        plan=plan,
+        params=found.params,
+        importance=_importance(model, list(features.columns)),
+        hold_out=hold_out,
+    )
+
+
+def study_name(origin: Origin, plan: Plan, data_hash: str) -> str:
+    """Name a search so that the same retraining, and no other, finds its trials again."""
+    terms_of_search = f"{plan.interval}|{plan.horizon}|{plan.cost}|{plan.folds}|{plan.seed}"
+    identity = f"{terms_of_search}|{origin.feature_hash}|{data_hash}"
+    return f"{terms.model_name(origin.symbol)}-{terms.digest(identity.encode())[:16]}"
+
+
+def _contract(
+    origin: Origin, course: Course, model: Model, model_ubj: bytes, data_hash: str
+) -> Contract:
+    plan, past = course.plan, course.table.iloc[course.final.train]
+    return Contract(
+        symbol=origin.symbol,
+        interval_seconds=int(plan.interval.total_seconds()),
+        horizon_bars=plan.horizon,
+        features=tuple(course.features.columns),
+        feature_hash=origin.feature_hash,
+        cost=plan.cost,
+        gain=model.worth.gain,
+        loss=model.worth.loss,
+        base_rate=model.base_rate,
+        platt_slope=model.calibration.slope,
+        platt_intercept=model.calibration.intercept,
+        model_sha256=terms.digest(model_ubj),
+        data_hash=data_hash,
+        trained_until=past["ended"].iloc[-1].to_pydatetime(),
+        git_commit=origin.git_commit,
+        gate_passed=False,
+        gate_reason="not judged yet",
+    )
+
+
+def _examine(course: Course, model: Model) -> HoldOut:
+    rows = course.final.test
+    features, table = course.features.iloc[rows], course.table.iloc[rows]
+    probability = model.probabilities(features)
+    trading = evaluation.trade(
+        probability,
+        table,
+        model.worth,
+        cost=course.plan.cost,
+        margin=course.plan.margin,
+        block=course.plan.block,
+    )
+    return HoldOut(features=features, table=table, probability=probability, trading=trading)
+
+
+def _evidence(
+    course: Course, found: Found, folds: list[evaluation.Scores], held: HoldOut
+) -> Evidence:
+    y, trading = held.table["y"].to_numpy(), held.trading
+    base_rate = float(course.table["y"].iloc[course.final.train].mean())
+    return Evidence(
+        folds=tuple(folds),
+        hold_out=evaluation.score(held.probability, y, base_rate=base_rate),
+        trades=len(trading.net),
+        net_per_trade=float(trading.net.mean()) if len(trading.net) else 0.0,
+        lower_bound=trading.lower_bound(),
+        deflated_sharpe=evaluation.deflated_sharpe(
+            found.blocks, trials=found.trials, spread=found.spread
+        ),
+        trials=found.trials,
+        calibration_slope=evaluation.calibration_slope(held.probability, y),
+        shuffled_gain=probes.shuffled_gain(course, found.params),
+        parity=float("nan"),
+    )
+
+
+def _importance(model: Model, names: list[str]) -> dict[str, float]:
+    # Taught without names, the booster calls its features f0, f1, ...
+    gains = model.booster.get_score(importance_type="total_gain")
+    total = sum(float(np.sum(gain)) for gain in gains.values()) or 1.0
+    return {name: float(gains.get(f"f{n}", 0.0)) / total for n, name in enumerate(names)}
