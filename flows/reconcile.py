@@ -41,14 +41,14 @@ def _unreachable(_task: object, _run: TaskRun, state: State[Any]) -> bool:
 @task(retries=3, retry_delay_seconds=[2, 10, 30], retry_condition_fn=_unreachable)
 def settle(trigger: str) -> Settlement:
     """Read both sides, apply missing news and store what differed."""
-    engine = open_engine(DatabaseSettings())  # type: ignore[call-arg]  # from the environment
+    engine = open_engine(DatabaseSettings())
     return settlement.reconcile(engine, Exchange(ExchangeSettings()), trigger=trigger)
 
 
 @task
 def halt(found: Settlement) -> None:
     """Stop trading until a person has looked at what nothing explains."""
-    engine = open_engine(DatabaseSettings())  # type: ignore[call-arg]  # from the environment
+    engine = open_engine(DatabaseSettings())
     with Session(engine) as session, session.begin():
         record.halt(
             session,
