@@ -16,16 +16,12 @@ from typing import TYPE_CHECKING, Protocol
 from websocket import WebSocketException, WebSocketTimeoutException, create_connection
 
 from trader.errors import FeedBroken, TraderError
-from trader.executions import ExecutionFeed
-from trader.feed import Feed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from queue import Queue
 
     from websocket import WebSocket
-
-    from trader.market import Instrument
 
 PAUSES = (0.0, 0.0, 1.0, 2.0, 5.0)  # seconds; five keeps within 150 connections in ten minutes
 PROVEN = 60.0  # seconds a connection must last for the next attempt to be instant again
@@ -133,24 +129,3 @@ class Stream:
             for event in feed.receive(received, now):
                 self._queue.put(event)
         feed.tick(now)
-
-
-def market_stream(
-    url: str, instruments: Mapping[str, Instrument], queue: Queue[object], *, depth: int = 10
-) -> Stream:
-    """Prepare the stream of public events; each connection goes on where the last one ended."""
-    trade_ids: dict[str, int] = {}
-    feeds: list[Feed] = []
-
-    def make_feed(heard: float) -> Feed:
-        for ended in feeds:
-            trade_ids.update(ended.last_trade_ids())
-        feeds[:] = [Feed(instruments, heard=heard, depth=depth, trade_ids=dict(trade_ids))]
-        return feeds[0]
-
-    return Stream("market", url, make_feed, queue)
-
-
-def account_stream(url: str, token: Callable[[], str], queue: Queue[object]) -> Stream:
-    """Prepare the stream of our orders' and balances' events, with a new token each time."""
-    return Stream("account", url, lambda heard: ExecutionFeed(token(), heard=heard), queue)

@@ -8,9 +8,9 @@ from kraken_messages import book_text, instrument, trade_text
 from websockets.sync.server import serve
 
 from trader.errors import ExchangeUnreachable
-from trader.events import BalanceChanged, BookChanged, CaughtUp, Traded, Trusted
+from trader.events import BookChanged, Traded, Trusted
 from trader.feed import Feed
-from trader.stream import Connected, Disconnected, Stream, account_stream, market_stream
+from trader.stream import Connected, Disconnected, Stream
 
 BOOK = {"bids": [("2.09000", "5.00000000")], "asks": [("2.10000", "7.50000000")]}
 
@@ -31,15 +31,10 @@ def exchange(talk):
 @contextmanager
 def streaming(url, make_feed):
     queue = Queue()
-    with running(Stream("market", url, make_feed, queue)):
-        yield queue
-
-
-@contextmanager
-def running(stream):
+    stream = Stream("market", url, make_feed, queue)
     stream.start()
     try:
-        yield
+        yield queue
     finally:
         stream.stop()
         assert not stream._thread.is_alive()
@@ -138,40 +133,17 @@ def test_trades_of_a_pause_are_made_up_for_after_it():
             for _ in socket:
                 pass
 
-    queue = Queue()
-    with exchange(talk) as url, running(market_stream(url, {"XRP/USD": instrument()}, queue)):
+    feeds = []
+
+    def make_feed(heard):
+        known = feeds[-1].last_trade_ids() if feeds else {}
+        feeds.append(Feed({"XRP/USD": instrument()}, heard=heard, trade_ids=known))
+        return feeds[-1]
+
+    with exchange(talk) as url, streaming(url, make_feed) as queue:
         ids = []
         while len(ids) < 5:
             event = queue.get(timeout=10)
             ids += [event.trade.trade_id] if isinstance(event, Traded) else []
 
     assert ids == [1, 2, 3, 4, 5]
-
-
-def test_every_connection_of_the_account_asks_for_a_new_token():
-    tokens, asked = iter(["first", "second"]), []
-
-    def talk(socket):
-        asked.append(socket.recv())
-        if len(asked) > 1:
-            socket.send('{"channel":"executions","type":"snapshot","data":[],"sequence":1}')
-            socket.send(
-                '{"channel":"balances","type":"snapshot",'
-                '"data":[{"asset":"USD","balance":10.00}],"sequence":1}'
-            )
-            for _ in socket:
-                pass
-
-    queue = Queue()
-    with exchange(talk) as url, running(account_stream(url, lambda: next(tokens), queue)):
-        events = take(queue, 5)
-
-    assert [type(event) for event in events] == [
-        Connected,
-        Disconnected,
-        Connected,
-        BalanceChanged,
-        CaughtUp,
-    ]
-    assert "first" in asked[0]
-    assert "second" in asked[1]
