@@ -10,7 +10,6 @@
     * FileRefused            a file to import is not what its format promises
     * LeaseTaken             another live trader holds the account
     * LeaseLost              the lock that makes us the only trader may be gone
-    * RegistryUnreachable    the model registry did not answer; trade on with what we have
 """
 
 from __future__ import annotations
@@ -63,7 +62,3 @@ class LeaseTaken(TraderError):
 
 class LeaseLost(TraderError):
     """The connection that held the lease is gone; stop before another trader starts."""
-
-
-class RegistryUnreachable(TraderError):
-    """The model registry gave no usable answer; what is loaded trades on."""

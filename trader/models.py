@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from registry.contract import model_name
-from registry.errors import ArtifactRefused
+from registry.errors import ArtifactRefused, RegistryUnreachable
 from registry.served import ServedModel, load
 from trader import features
-from trader.errors import RegistryUnreachable
 
 if TYPE_CHECKING:
     import queue
