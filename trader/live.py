@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from trader import deployment, history, ingestion, journal, record, settlement
 from trader.closing import Circumstances, close_bar
-from trader.errors import ExchangeUnreachable
+from trader.errors import ExchangeRefused, ExchangeUnreachable
 from trader.events import (
     BookChanged,
     CaughtUp,
@@ -176,7 +176,7 @@ class Trader:
             ingestion.ingest(
                 self.engine, self.public_data, desk.symbol, desk.interval, span, until=bar.start
             )
-        except ExchangeUnreachable as error:
+        except (ExchangeRefused, ExchangeUnreachable) as error:
             desk.last_word = f"cannot warm up: {error}"
         with Session(self.engine) as session:
             recent = history.last_bars(session, desk.symbol, desk.interval, WARM_UP)

@@ -1,0 +1,218 @@
+"""A closed bar leaves a score, a decision and at most one order, all or nothing."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+
+import numpy as np
+import pytest
+import xgboost as xgb
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from registry.contract import Contract
+from registry.served import ServedModel
+from sql.tables import DecisionRow, OrderRow, PredictionRow
+from trader import accounts, features, ledger, record
+from trader.bars import Bar
+from trader.closing import Circumstances, close_bar
+from trader.desk import Desk
+from trader.market import Instrument, Quote
+from trader.models import ModelLoaded
+from trader.orders import Status
+from trader.risk import Limits
+
+MINUTE = timedelta(minutes=1)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+XRP = Instrument(
+    symbol="XRP/USD",
+    exchange_id="XXRPZUSD",
+    base="XRP",
+    quote="USD",
+    price_decimals=5,
+    quantity_decimals=8,
+    cost_decimals=8,
+    quantity_min=Decimal("1.65"),
+    cost_min=Decimal("0.5"),
+    maker_fee=Decimal("0.0008"),
+    taker_fee=Decimal("0.002"),
+)
+
+
+def bar(number):
+    price = Decimal(2) + Decimal(number % 7) / 1000
+    return Bar(
+        symbol="XRP/USD",
+        interval=MINUTE,
+        start=START + number * MINUTE,
+        open=price,
+        high=price,
+        low=price,
+        close=price,
+        volume=Decimal(100 + number % 5),
+        trades=4,
+    )
+
+
+@pytest.fixture(scope="module")
+def booster():
+    rows = np.random.default_rng(0).normal(size=(200, len(features.NAMES)))
+    return xgb.train({"nthread": 1}, xgb.DMatrix(rows, label=rows[:, 0] > 0), 3)
+
+
+def model(booster, *, gain, role="production", version=1):
+    contract = Contract(
+        symbol="XRP/USD",
+        interval_seconds=60,
+        horizon_bars=10,
+        features=features.NAMES,
+        feature_hash=features.HASH,
+        cost=0.005,
+        gain=gain,
+        loss=0.001,
+        base_rate=0.2,
+        platt_slope=0.0,
+        platt_intercept=1.0,
+        model_sha256=sha256(b"").hexdigest(),
+        data_hash="0",
+        trained_until=START,
+        git_commit="0",
+        gate_passed=True,
+        gate_reason="every check passed",
+    )
+    return ModelLoaded(
+        symbol="XRP/USD",
+        role=role,
+        version=version,
+        run_id="run",
+        artifact_sha256=contract.model_sha256,
+        evidence={},
+        served=ServedModel(contract=contract, booster=booster),
+    )
+
+
+@pytest.fixture
+def session(engine):
+    with Session(engine) as opened:
+        lines = ledger.opening_lines("USD", Decimal(10_000))
+        accounts.record_adjustment(
+            opened, "opening:USD", lines, reason="opening", who="test", at=START
+        )
+        yield opened
+
+
+@pytest.fixture
+def desk():
+    opened = Desk(instrument=XRP, interval=MINUTE, trusted=True)
+    opened.warm(bar(number) for number in range(features.WARM_UP))
+    return opened
+
+
+LAST = bar(features.WARM_UP)
+AROUND = Circumstances(
+    now=LAST.end,
+    quote_age=timedelta(0),
+    exchange_status="online",
+    deadline=timedelta(seconds=5),
+    limits=Limits(max_position_value=Decimal(1000)),
+)
+
+
+def quote(at=LAST.end):
+    return Quote(symbol="XRP/USD", at=at, bid=Decimal("2.0000"), ask=Decimal("2.0010"))
+
+
+def count(session, table):
+    return session.scalar(select(func.count()).select_from(table))
+
+
+def test_without_a_model_nothing_is_decided(session, desk):
+    desk.quote = quote()
+
+    assert close_bar(session, desk, LAST, AROUND) is None
+    assert count(session, DecisionRow) == 0
+    assert desk.last_word == "no production model"
+
+
+def test_a_paying_edge_leaves_a_score_a_decision_and_a_pending_order(session, desk, booster):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+
+    order = close_bar(session, desk, LAST, AROUND)
+
+    stored = session.get(OrderRow, order.id)
+    decision = session.get(DecisionRow, order.decision_id)
+    prediction = session.get(PredictionRow, decision.prediction_id)
+    assert stored.status == Status.PENDING
+    assert (decision.action, decision.reason_code) == ("buy", "edge")
+    assert prediction.probability == pytest.approx(0.7310586, abs=1e-6)
+    assert len(prediction.features) == len(features.NAMES)
+
+
+def test_an_edge_below_cost_is_written_down_as_a_no(session, desk, booster):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.001)
+
+    assert close_bar(session, desk, LAST, AROUND) is None
+    decision = session.scalars(select(DecisionRow)).one()
+    assert (decision.action, decision.reason_code) == ("none", "no_edge")
+    assert count(session, OrderRow) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"exchange_status": "maintenance"}, "exchange_status"),
+        ({"quote_age": timedelta(seconds=3)}, "stale_quote"),
+        ({"now": LAST.end + timedelta(minutes=2)}, "stale_bar"),
+        ({"limits": Limits(max_position_value=Decimal(1000), max_orders_per_minute=0)}, "throttle"),
+    ],
+)
+def test_a_refused_order_is_a_decision_with_the_code_of_the_refusal(
+    session, desk, booster, change, code
+):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+
+    assert close_bar(session, desk, LAST, replace(AROUND, **change)) is None
+    assert session.scalars(select(DecisionRow.reason_code)).one() == code
+
+
+def test_a_standing_halt_refuses_every_order(session, desk, booster):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+    record.halt(session, reason_code="command", reason="drill", who="test", at=START)
+
+    assert close_bar(session, desk, LAST, AROUND) is None
+    assert session.scalars(select(DecisionRow.reason_code)).one() == "halted"
+
+
+def test_an_untrusted_book_refuses_every_order(session, desk, booster):
+    desk.quote, desk.trusted = quote(), False
+    desk.models["production"] = model(booster, gain=0.05)
+
+    assert close_bar(session, desk, LAST, AROUND) is None
+    assert session.scalars(select(DecisionRow.reason_code)).one() == "untrusted_feed"
+
+
+def test_a_bar_is_acted_on_once_even_if_it_closes_again(session, desk, booster):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+    first = close_bar(session, desk, LAST, AROUND)
+    desk.warm(bar(number) for number in range(features.WARM_UP))
+
+    assert first is not None
+    assert close_bar(session, desk, LAST, AROUND) is None
+    assert count(session, OrderRow) == 1
+
+
+def test_a_challenger_scores_the_same_row_and_sends_nothing(session, desk, booster):
+    desk.quote = quote()
+    desk.models["challenger"] = model(booster, gain=0.05, role="challenger", version=2)
+    desk.models["production"] = model(booster, gain=0.001)
+
+    assert close_bar(session, desk, LAST, AROUND) is None
+    rows = session.scalars(select(PredictionRow).order_by(PredictionRow.model_version)).all()
+    assert [row.role for row in rows] == ["production", "challenger"]
+    assert rows[0].features == rows[1].features

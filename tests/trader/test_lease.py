@@ -1,0 +1,41 @@
+"""Only one trader holds an account, and a dead one holds it no longer."""
+
+import pytest
+from sqlalchemy import text
+
+from trader.errors import LeaseLost, LeaseTaken
+from trader.lease import Lease
+
+
+def test_a_second_trader_of_the_account_is_refused(engine):
+    Lease(engine, "kraken")
+
+    with pytest.raises(LeaseTaken, match="'kraken'"):
+        Lease(engine, "kraken")
+
+
+def test_another_account_has_a_lease_of_its_own(engine):
+    Lease(engine, "kraken")
+
+    Lease(engine, "another").check()
+
+
+def test_a_released_lease_can_be_taken_at_once(engine):
+    Lease(engine, "kraken").release()
+
+    Lease(engine, "kraken").check()
+
+
+def test_a_lease_whose_connection_died_is_lost_and_free(engine):
+    lease = Lease(engine, "kraken")
+    with engine.connect() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks "
+                "WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+            )
+        )
+
+    with pytest.raises(LeaseLost):
+        lease.check()
+    Lease(engine, "kraken").check()
