@@ -56,10 +56,10 @@ class Position:
             received = cost * closing / quantity
             opened = cost - received
             profit = received - released if side is Side.SELL else -received - released
-        return Position(
-            symbol=self.symbol,
-            quantity=self.quantity + signed,
-            cost=self.cost - released + (opened if side is Side.BUY else -opened),
-            realised=self.realised + (profit if closing else ZERO),
-            fees=self.fees + fee,
-        )
+            return Position(
+                symbol=self.symbol,
+                quantity=self.quantity + signed,
+                cost=self.cost - released + (opened if side is Side.BUY else -opened),
+                realised=self.realised + (profit if closing else ZERO),
+                fees=self.fees + fee,
+            )
