@@ -19,6 +19,12 @@ TEMPLATE = "template_friday"
 _numbers = itertools.count(1)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--regenerate", action="store_true", help="write the golden files anew, to be reviewed"
+    )
+
+
 @pytest.fixture(scope="session")
 def server():
     """Run one server for the session, where the account it drops to can reach it."""
