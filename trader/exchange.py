@@ -224,7 +224,7 @@ class Exchange:
 
 
 def _seconds(at: datetime) -> int:
-    return int(at.timestamp())
+    return int(at.timestamp()) - 1  # the exchange leaves out what happened at `start` itself
 
 
 def _rfc3339(at: datetime) -> str:

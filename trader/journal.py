@@ -64,7 +64,7 @@ def record_event(session: Session, order_id: str, event: OrderEvent) -> Order:
     state are one transaction, the caller's.
 
     Raises:
-        OrderUnknown: No order of ours has this id.
+        OrderUnknown: No order of ours has this id, or the news belongs to another one.
         IllegalTransition: The order cannot take the event.
     """
     row = session.scalars(
@@ -81,6 +81,8 @@ def record_event(session: Session, order_id: str, event: OrderEvent) -> Order:
     after = apply(before, event)
     if after == before:
         return before
+    if after.exchange_id != before.exchange_id:
+        _claim(session, after)
     if isinstance(event, Filled):
         _book_fill(session, after, event)
     row.status, row.filled, row.exchange_id = after.status, after.filled, after.exchange_id
@@ -148,6 +150,12 @@ def fills_since(session: Session, at: datetime) -> dict[str, Filled]:
         .where(FillRow.at >= at)
     )
     return {row.exec_id: _filled(row, exchange_id) for row, exchange_id in rows}
+
+
+def _claim(session: Session, order: Order) -> None:
+    other = find_order(session, client_order_id=None, exchange_id=order.exchange_id)
+    if other is not None:
+        raise OrderUnknown(f"{order.exchange_id} is order {other.id}, not order {order.id}")
 
 
 def _is_new(session: Session, order: Order, fill: Filled) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from sql.tables import OrderRow
 from trader import accounts, journal, ledger, reconciliation
 from trader.errors import IllegalTransition, OrderUnknown
+from trader.orders import Status
 from trader.reconciliation import Findings, unexplained
 from trader.settlement_record import (
     Listing,
@@ -105,18 +106,7 @@ def _compare(engine: Engine, exchange: Exchange) -> Round:
         unsettled = journal.unsettled_orders(session)
         since = starting_point(session, at)
     listing = _list(exchange, at, since, unsettled)
-    absent: list[Order] = []
-    waiting: list[str] = []
-    for order in unsettled:
-        if reconciliation.match(order, listing.orders):
-            continue
-        if not reconciliation.overdue(order, at, GRACE):
-            waiting.append(order.id)
-            continue
-        found, fenced = _search(exchange, order)
-        listing = replace(listing, orders=(*listing.orders, *found))
-        if not found:
-            (waiting.append(order.id) if fenced else absent.append(order))
+    listing, absent, waiting = _seek(exchange, unsettled, listing)
     with Session(engine) as session, session.begin():
         serialise(session)
         findings = Findings()
@@ -128,6 +118,27 @@ def _compare(engine: Engine, exchange: Exchange) -> Round:
             accounts.ledger_balances(session), listing.balances
         )
     return Round(listing=listing, findings=findings, waiting=tuple(waiting), opened=opened)
+
+
+def _seek(
+    exchange: Exchange, unsettled: list[Order], listing: Listing
+) -> tuple[Listing, list[Order], list[str]]:
+    """Find out about orders without an answer that no list shows: absent, or not known yet."""
+    absent: list[Order] = []
+    waiting: list[str] = []
+    for order in unsettled:
+        if order.status is Status.OPEN or reconciliation.match(order, listing.orders):
+            continue
+        if not reconciliation.overdue(order, listing.at, GRACE):
+            waiting.append(order.id)
+            continue
+        found, fenced = _search(exchange, order)
+        listing = replace(listing, orders=(*listing.orders, *found))
+        if not found and fenced:
+            waiting.append(order.id)
+        elif not found:
+            absent.append(order)
+    return listing, absent, waiting
 
 
 def _list(exchange: Exchange, at: datetime, since: datetime, unsettled: list[Order]) -> Listing:
@@ -166,6 +177,8 @@ def _settle_orders(session: Session, unsettled: list[Order], listing: Listing) -
             current = journal.order_by_id(session, order.id) or order
             findings += _apply(session, reconciliation.adopt(current, theirs[0]))
             matched.append((order.id, theirs[0]))
+        elif order.status is Status.OPEN:
+            findings += unexplained("order", order.id, "open", "not listed at all")
     findings += _settle_fills(session, listing)
     for order_id, listed in matched:
         settled = journal.order_by_id(session, order_id)

@@ -1,0 +1,245 @@
+"""What is written once stays, what is repeated leaves no trace, money always adds up."""
+
+import contextlib
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kraken_messages import instrument
+from orders_of_ours import NOON, accepted, cancelled, filled, order
+from sqlalchemy.orm import Session
+from test_strategy import situation
+
+from sql import explanation, reads
+from trader import accounts, journal, ledger, record
+from trader.errors import IllegalTransition, OrderUnknown
+from trader.market import Side
+from trader.orders import LostTrack, Status, client_order_id
+from trader.strategy import decide
+
+
+@pytest.fixture
+def session(engine):
+    with Session(engine) as opened:
+        yield opened
+
+
+def test_an_intent_is_written_once(session):
+    assert journal.record_intent(session, order()) is True
+    assert journal.record_intent(session, order()) is False
+    assert journal.unsettled_orders(session) == [order()]
+
+
+def test_a_fill_writes_fill_ledger_and_order_together_and_only_once(session):
+    journal.record_intent(session, order())
+
+    assert journal.record_fill(session, order().id, filled(4)) is True
+    assert journal.record_fill(session, order().id, filled(4)) is False
+
+    assert journal.order_by_id(session, order().id).filled == 4
+    assert accounts.position(session, "XRP/USD").quantity == 4
+    assert accounts.ledger_balances(session) == {"XRP": 4, "USD": Decimal("-8.064")}
+
+
+def test_a_fill_that_overfills_leaves_nothing_behind(session):
+    journal.record_intent(session, order())
+
+    with pytest.raises(IllegalTransition):
+        journal.record_event(session, order().id, filled(11))
+
+    assert accounts.ledger_balances(session) == {}
+    assert reads.fills(session) == []
+
+
+def test_news_of_an_order_that_is_not_ours_is_refused(session):
+    with pytest.raises(OrderUnknown, match="no order of ours"):
+        journal.record_event(session, "f" * 32, accepted())
+
+
+def test_one_trade_is_never_booked_on_two_orders(session):
+    other = order(id=client_order_id("xrp-usd-2", 1))
+    journal.record_intent(session, order())
+    journal.record_intent(session, other)
+    journal.record_event(session, order().id, filled(4))
+
+    with pytest.raises(OrderUnknown, match="is booked on order"):
+        journal.record_event(session, other.id, filled(4))
+
+
+def test_reports_find_their_order_by_either_id(session):
+    journal.record_intent(session, order())
+    journal.record_event(session, order().id, accepted("OABC"))
+
+    by_ours = journal.find_order(session, client_order_id=order().id, exchange_id=None)
+    by_theirs = journal.find_order(session, client_order_id=None, exchange_id="OABC")
+    assert by_ours == by_theirs == replace(order(), status=Status.OPEN, exchange_id="OABC")
+    assert journal.find_order(session, client_order_id=None, exchange_id="OXYZ") is None
+
+
+def test_lines_that_do_not_balance_are_not_booked(session):
+    with pytest.raises(ValueError, match="does not balance"):
+        accounts.book(session, "T1", ledger.opening_lines("USD", Decimal(5))[:1], NOON)
+
+
+def test_profit_counts_from_when_it_was_realised(session):
+    sell = order(id=client_order_id("xrp-usd-2", 1), side=Side.SELL)
+    for one, fill in ((order(), filled(10, "T1")), (sell, filled(10, "T2", price="2.5"))):
+        journal.record_intent(session, one)
+        later = replace(fill, at=NOON + timedelta(hours=one is sell))
+        journal.record_event(session, one.id, later)
+
+    assert accounts.realised_since(session, NOON) == Decimal("4.64")
+    assert accounts.realised_since(session, NOON + timedelta(hours=1)) == Decimal("4.8")
+    assert accounts.realised_since(session, NOON + timedelta(hours=2)) == 0
+
+
+EVENTS = st.one_of(
+    st.just(accepted()),
+    st.just(cancelled()),
+    st.just(LostTrack(at=NOON, reason="timeout")),
+    st.builds(
+        filled, st.sampled_from(["0.12345678", "3", "7"]), st.sampled_from(["T1", "T2", "T3"])
+    ),
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(news=st.lists(st.tuples(st.integers(0, 1), EVENTS), max_size=12))
+def test_no_interleaving_of_reports_makes_ledger_position_and_orders_disagree(engine, news):
+    bought = order()
+    sold = order(id=client_order_id("xrp-usd-2", 1), side=Side.SELL)
+    with Session(engine) as session:
+        for one in (bought, sold):
+            journal.record_intent(session, one)
+        for which, event in news:
+            with contextlib.suppress(IllegalTransition, OrderUnknown):
+                journal.record_event(session, (bought, sold)[which].id, event)
+
+        orders = [journal.order_by_id(session, one.id) for one in (bought, sold)]
+        fills = reads.fills(session)
+        held = accounts.position(session, "XRP/USD")
+        balances = accounts.ledger_balances(session)
+        session.rollback()
+
+    assert all(0 <= one.filled <= one.quantity for one in orders)
+    assert sum(fill.quantity for fill in fills) == sum(one.filled for one in orders)
+    assert held.quantity == orders[0].filled - orders[1].filled
+    assert balances.get("XRP", 0) == held.quantity
+    cash = sum(fill.cost * (1 if fill.side == "sell" else -1) - fill.fee for fill in fills)
+    assert balances.get("USD", 0) == cash
+
+
+def test_a_halt_stands_until_a_person_gives_a_reason(session):
+    first = record.halt(session, reason_code="operator", reason="lunch", who="anna", at=NOON)
+    again = record.halt(session, reason_code="operator", reason="tea", who="anna", at=NOON)
+
+    assert again == first
+    assert record.current_halt(session).reason == "lunch"
+    with pytest.raises(ValueError, match="needs a reason"):
+        record.resume(session, reason=" ", who="anna", at=NOON)
+    assert record.resume(session, reason="back", who="anna", at=NOON) == 1
+    assert record.current_halt(session) is None
+    assert reads.halts(session)[0].resume_reason == "back"
+
+
+def test_instruments_are_read_back_as_they_were_written(session):
+    record.record_instruments(session, [instrument(taker_fee=Decimal("0.01"))], NOON)
+    record.record_instruments(session, [instrument()], NOON)
+
+    assert record.instruments(session) == {"XRP/USD": instrument()}
+
+
+def test_a_trader_has_one_status(session):
+    for state in ("starting", "active"):
+        record.record_trader_status(
+            session, account="main", process_id=7, state=state, detail={}, at=NOON
+        )
+
+    assert reads.trader_status(session).state == "active"
+    assert reads.trader_status(session, "other") is None
+
+
+def explained_order(session):
+    """Write a whole chain from the promotion to the fill and return the order."""
+    prediction = {
+        "symbol": "XRP/USD",
+        "interval_seconds": 60,
+        "bar_start": NOON,
+        "model_version": 3,
+        "role": "production",
+        "probability": 0.9,
+        "horizon_bars": 10,
+        "feature_hash": "abc",
+        "features": [1.0, 2.0],
+        "at": NOON,
+    }
+    record.record_promotion(
+        session,
+        symbol="XRP/USD",
+        from_version=None,
+        to_version=3,
+        who="policy",
+        reason="first",
+        evidence={},
+        at=NOON - timedelta(hours=1),
+    )
+    record.record_deployment(
+        session,
+        symbol="XRP/USD",
+        version=3,
+        action="deployed",
+        reason="promoted",
+        run_id="run",
+        artifact_sha256="sha",
+        at=NOON - timedelta(minutes=1),
+    )
+    scored = record.record_prediction(session, **prediction)
+    assert record.record_prediction(session, **prediction | {"probability": 0.1}) == scored
+    decided = {
+        "symbol": "XRP/USD",
+        "bar_start": NOON,
+        "prediction_id": scored,
+        "inputs": {},
+        "at": NOON,
+    }
+    wanted = decide(situation())
+    decision = record.record_decision(session, wanted, **decided)
+    assert record.record_decision(session, wanted, **decided) is None
+    sent = order(decision_id=decision, id=client_order_id(decision, 1))
+    journal.record_intent(session, sent)
+    journal.record_event(session, sent.id, accepted("OABC"))
+    journal.record_event(session, sent.id, filled(10))
+    return sent
+
+
+def test_why_tells_the_whole_chain_by_any_name_of_the_order(session):
+    sent = explained_order(session)
+
+    chain = explanation.why(session, sent.id)
+
+    assert chain.decision["reason"].startswith("p 0.900")
+    assert chain.prediction["probability"] == 0.9
+    assert (chain.deployment["run_id"], chain.promotion["who"]) == ("run", "policy")
+    assert [event.kind for event in chain.events] == ["intended", "accepted", "filled"]
+    assert [fill.exec_id for fill in chain.fills] == ["T1"]
+    assert sum(line.amount for line in chain.ledger if line.asset == "USD") == 0
+    assert (chain.order.status, chain.order.average) == ("filled", 2)
+    for name in ("OABC", sent.id[:8]):
+        assert explanation.why(session, name) == chain
+    assert explanation.why(session, "nothing") is None
+
+
+def test_the_reads_show_what_was_traded(session):
+    explained_order(session)
+
+    (shown,) = reads.orders(session)
+    (held,) = reads.positions(session)
+    assert (shown.filled, shown.average, shown.reason_code) == (10, 2, "edge")
+    assert (held.quantity, held.net_cash, held.trades) == (10, Decimal("-20.16"), 1)
+    assert [str(b.amount) for b in reads.balances(session)] == ["-20.16", "10"]
+    assert reads.orders(session, symbol="DOGE/USD") == []
