@@ -53,7 +53,7 @@ def line(deployment):
     limit = deployment.concurrency_limit
     return (
         f"{title(deployment):<28}{times:<18}{limit.limit} {limit.collision_strategy:<11}"
-        f"{deployment.work_pool.name:<7}{','.join(deployment.tags):<32}{given}\n"
+        f"{deployment.work_pool.name:<7}{','.join(deployment.tags):<34}{given}\n"
     )
 
 
