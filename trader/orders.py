@@ -44,7 +44,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """Part or all of the order traded; the amounts are the exchange's own figures."""
+    """Part or all of the order traded; the amounts are the exchange's own figures.
+
+    A cost or fee may be zero: the exchange charges running totals rounded to its decimals.
+    """
 
     at: datetime
     exec_id: str
@@ -56,11 +59,10 @@ class Filled:
     exchange_id: str | None = None
 
     def __post_init__(self) -> None:
-        positive = (self.quantity, self.price, self.cost)
-        if not all(x.is_finite() and x > 0 for x in positive):
-            raise ValueError(f"not a fill: {self.quantity} at {self.price} costing {self.cost}")
-        if not (self.fee.is_finite() and self.fee >= 0):
-            raise ValueError(f"not a fee: {self.fee}")
+        if not all(x.is_finite() and x > 0 for x in (self.quantity, self.price)):
+            raise ValueError(f"not a fill: {self.quantity} at {self.price}")
+        if not all(x.is_finite() and x >= 0 for x in (self.cost, self.fee)):
+            raise ValueError(f"not a charge: a cost of {self.cost}, a fee of {self.fee}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

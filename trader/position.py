@@ -47,7 +47,7 @@ class Position:
 
     def after(self, side: Side, *, quantity: Decimal, cost: Decimal, fee: Decimal) -> Position:
         """Return the position after one more trade; `cost` is quantity times price."""
-        if not (quantity.is_finite() and quantity > 0 and cost > 0 and fee >= 0):
+        if not (quantity.is_finite() and quantity > 0 and cost >= 0 and fee >= 0):
             raise ValueError(f"not a trade: {quantity} for {cost} with a fee of {fee}")
         signed = quantity if side is Side.BUY else -quantity
         with localcontext(prec=50):

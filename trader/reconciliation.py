@@ -128,16 +128,18 @@ def compare_fills(
     """Compare our fills with the exchange's, both since a time.
 
     Args:
-        ours: Our fills by exec id.
+        ours: Our fills by exec id; some from before, as the two sides round times differently.
         orders: Our order ids by the exchange's.
-        listed: The exchange's list of our trades.
-        since: Fills before this are not looked at.
+        listed: The exchange's list of our trades; some from before, likewise.
+        since: Nothing before this is missed.
     """
     findings = Findings()
-    theirs = {item.fill.exec_id: item for item in listed if item.fill.at >= since}
+    theirs = {item.fill.exec_id: item for item in listed}
     for exec_id, item in theirs.items():
         if exec_id in ours:
             findings += _same_fill(ours[exec_id], item.fill)
+            continue
+        if item.fill.at < since:
             continue
         found = f"{item.side} {item.fill.quantity} {item.symbol} at {item.fill.price}"
         order_id = orders.get(item.exchange_id)

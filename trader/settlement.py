@@ -188,7 +188,7 @@ def _settle_orders(session: Session, unsettled: list[Order], listing: Listing) -
 
 
 def _settle_fills(session: Session, listing: Listing) -> Findings:
-    ours = journal.fills_since(session, listing.since)
+    ours = journal.fills_since(session, listing.since - timedelta(seconds=1))
     exchange_ids = [item.exchange_id for item in listing.fills]
     rows = session.execute(
         select(OrderRow.exchange_id, OrderRow.id).where(OrderRow.exchange_id.in_(exchange_ids))
