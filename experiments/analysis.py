@@ -165,7 +165,9 @@ def block_units(pairs: Pairs, block_bars: int) -> NDArray[np.float64]:
         pairs.bars[usable] // block_bars, return_inverse=True, return_counts=True
     )
     means = np.bincount(member, weights=difference, minlength=len(blocks)) / np.maximum(bars, 1)
-    return np.asarray(means[bars >= COMPLETE * block_bars])
+    # A block still under way would change its value between two looks.
+    over = (blocks + 1) * block_bars <= pairs.bars[usable].max(initial=-1) + 1
+    return np.asarray(means[over & (bars >= COMPLETE * block_bars)])
 
 
 def log_loss(probability: NDArray[np.float64], rose: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ nothing the second time, so a flow may be run twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, select, update
@@ -19,6 +20,7 @@ from sql.tables import (
     ExperimentRow,
     OutcomeRow,
     PredictionRow,
+    PriceBarRow,
 )
 
 if TYPE_CHECKING:
@@ -246,6 +248,19 @@ def scored_bars(
         )
         for at, probability, features, horizon, outcome in rows
     ]
+
+
+def record_ends(session: Session, symbol: str, interval_seconds: int) -> datetime | None:
+    """Return the end of the newest bar on record, which is as far as the record goes.
+
+    The exchange's clock stamped it; the wall clock may be elsewhere.
+    """
+    newest = session.scalar(
+        select(func.max(PriceBarRow.start)).where(
+            PriceBarRow.symbol == symbol, PriceBarRow.interval_seconds == interval_seconds
+        )
+    )
+    return None if newest is None else newest + timedelta(seconds=interval_seconds)
 
 
 def record_drift(
