@@ -179,6 +179,7 @@ def serving(paper):
 
     class Answers(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet an answer, or the kernel holds the second back
 
         def do_GET(self):
             self._answer(dict(parse_qsl(urlsplit(self.path).query)))
