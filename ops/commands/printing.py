@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+# What a table shows: a heading and how to read the cell off a row.
+Columns = dict[str, Callable[[Any], Any]]
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
-def show(rows: Sequence[Any], columns: dict[str, Callable[[Any], Any]], *, empty: str) -> None:
+def show(rows: Sequence[Any], columns: Columns, *, empty: str) -> None:
     """Print rows as a table whose columns are as wide as they need to be."""
     if not rows:
         click.echo(empty)

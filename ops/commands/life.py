@@ -1,0 +1,253 @@
+"""The life of a model: retrain, look at the evidence, promote, and see who did what."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ops.commands.account import because, engine
+from ops.commands.printing import Columns, as_json, dump, show
+from ops.errors import AnswerIsNo
+from sql import evidence
+from sql.tables import (
+    DriftResultRow,
+    ExperimentLookRow,
+    ExperimentRow,
+    ModelDeploymentRow,
+    PromotionRow,
+)
+from trader import record
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EVIDENCE = ("gate", "gate_reason", "data_hash", "git_commit", "artifact_sha256")
+
+
+def registry() -> MlflowClient:
+    """Open the model registry."""
+    from registry.settings import ModelRegistrySettings  # noqa: PLC0415
+    from registry.store import open_registry  # noqa: PLC0415 - mlflow takes seconds to import
+
+    return open_registry(ModelRegistrySettings())
+
+
+@click.command("retrain")
+@click.argument("symbol")
+@click.option("--days", default=14, show_default=True, type=click.IntRange(1, 3_650))
+@click.option("--interval-seconds", default=60, show_default=True, type=click.IntRange(1, 86_400))
+@click.option("--horizon-bars", default=10, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--trials", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--cost", type=float, help="Round trip as a fraction; else from the account's fees.")
+def retrain_command(
+    symbol: str,
+    *,
+    days: int,
+    interval_seconds: int,
+    horizon_bars: int,
+    trials: int,
+    cost: float | None,
+) -> None:
+    """Run the retraining flow here and now; exit 1 if the gate refuses the model."""
+    from flows.retrain import retrain  # noqa: PLC0415 - prefect and mlflow take seconds
+
+    outcome = retrain(
+        symbol,
+        interval_seconds=interval_seconds,
+        days=days,
+        horizon_bars=horizon_bars,
+        trials=trials,
+        cost=cost,
+        trigger="manual",
+    )
+    click.echo(outcome.reason)
+    if not outcome.passed:
+        raise AnswerIsNo(f"the gate refused version {outcome.version} of {symbol}")
+
+
+@click.command("models")
+@click.argument("symbol")
+@as_json
+def models_command(symbol: str, *, as_json: bool) -> None:
+    """List a market's registered versions with the gate's verdict on each."""
+    from registry import store  # noqa: PLC0415 - mlflow takes seconds to import
+
+    rows = store.versions(registry(), symbol)
+    if as_json:
+        dump(rows)
+        return
+    columns: Columns = {
+        "version": lambda row: row.version,
+        "aliases": lambda row: ", ".join(row.aliases) or "-",
+        "gate": lambda row: row.gate,
+        "registered": lambda row: row.created,
+        "reason": lambda row: row.gate_reason,
+    }
+    show(
+        rows, columns, empty=f"{symbol} has no registered model; friday retrain {symbol} makes one"
+    )
+
+
+@click.command("promote")
+@click.argument("symbol")
+@click.argument("version", type=click.IntRange(1))
+@because
+def promote_command(symbol: str, version: int, reason: str) -> None:
+    """Make a version the production one; the trader takes it up within seconds."""
+    from registry import store  # noqa: PLC0415 - mlflow takes seconds to import
+
+    client = registry()
+    found = store.version(client, symbol, version)
+    with Session(engine()) as session, session.begin():
+        # On record first, so that the trader finds who did it when it sees the alias move.
+        record.record_promotion(
+            session,
+            symbol=symbol,
+            from_version=store.production_version(client, symbol),
+            to_version=version,
+            who=getpass.getuser(),
+            reason=reason,
+            evidence={key: found.tags[key] for key in EVIDENCE if key in found.tags},
+            at=datetime.now(UTC),
+        )
+        session.flush()
+        store.promote(client, symbol, version)
+    click.echo(f"{symbol}: version {version} is now production")
+
+
+@click.command("history")
+@click.argument("symbol")
+@as_json
+def history_command(symbol: str, *, as_json: bool) -> None:
+    """Show who promoted what and when, and what the trader made of it."""
+    with Session(engine()) as session:
+        promotions = session.scalars(
+            select(PromotionRow).where(PromotionRow.symbol == symbol).order_by(PromotionRow.id)
+        ).all()
+        deployments = session.scalars(
+            select(ModelDeploymentRow)
+            .where(ModelDeploymentRow.symbol == symbol)
+            .order_by(ModelDeploymentRow.id)
+        ).all()
+    rows = [
+        *((row.at, "promoted", row.to_version, row.who, row.reason) for row in promotions),
+        *((row.at, row.action, row.version, "trader", row.reason) for row in deployments),
+    ]
+    rows.sort(key=lambda row: row[0])
+    if as_json:
+        names = ("at", "what", "version", "who", "reason")
+        dump([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    columns: Columns = {
+        "at": lambda row: row[0],
+        "what": lambda row: row[1],
+        "version": lambda row: row[2],
+        "who": lambda row: row[3],
+        "reason": lambda row: row[4],
+    }
+    show(rows, columns, empty=f"no version of {symbol} was ever promoted")
+
+
+@click.command("drift")
+@click.argument("symbol")
+@click.option("--limit", default=20, show_default=True, help="How many results, newest first.")
+@as_json
+def drift_command(symbol: str, limit: int, *, as_json: bool) -> None:
+    """Show what the drift checks found."""
+    query = (
+        select(DriftResultRow)
+        .where(DriftResultRow.symbol == symbol)
+        .order_by(DriftResultRow.id.desc())
+        .limit(limit)
+    )
+    columns: Columns = {
+        "at": lambda row: row.at,
+        "kind": lambda row: row.kind,
+        "version": lambda row: row.model_version,
+        "statistic": lambda row: row.statistic,
+        "threshold": lambda row: row.threshold,
+        "alarm": lambda row: row.alarm,
+        "reason": lambda row: row.reason,
+    }
+    with Session(engine()) as session:
+        rows = session.scalars(query).all()
+    if as_json:
+        dump([{name: value(row) for name, value in columns.items()} for row in rows])
+        return
+    show(rows, columns, empty=f"no drift check of {symbol} has run yet")
+
+
+@click.group("experiment")
+def experiment_command() -> None:
+    """Look at experiments, or stop one."""
+
+
+@experiment_command.command("list")
+@as_json
+def experiment_list_command(*, as_json: bool) -> None:
+    """List experiments, newest first."""
+    columns: Columns = {
+        "experiment": lambda row: row.id,
+        "market": lambda row: row.symbol,
+        "control": lambda row: row.control_version,
+        "treatment": lambda row: row.treatment_version,
+        "state": lambda row: row.state,
+        "started": lambda row: row.started_at,
+        "planned units": lambda row: row.planned_units,
+        "conclusion": lambda row: row.conclusion,
+    }
+    with Session(engine()) as session:
+        rows = session.scalars(
+            select(ExperimentRow).order_by(ExperimentRow.started_at.desc())
+        ).all()
+    if as_json:
+        dump([{name: value(row) for name, value in columns.items()} for row in rows])
+        return
+    show(rows, columns, empty="no experiment was ever started")
+
+
+@experiment_command.command("show")
+@click.argument("experiment")
+@as_json
+def experiment_show_command(experiment: str, *, as_json: bool) -> None:
+    """Show every look at an experiment."""
+    query = select(ExperimentLookRow).where(ExperimentLookRow.experiment_id == experiment)
+    columns: Columns = {
+        "at": lambda row: row.at,
+        "units": lambda row: row.units,
+        "effect": lambda row: row.effect,
+        "low": lambda row: row.low,
+        "high": lambda row: row.high,
+        "p": lambda row: row.p_value,
+        "verdict": lambda row: row.verdict,
+        "reason": lambda row: row.reason,
+    }
+    with Session(engine()) as session:
+        if session.get(ExperimentRow, experiment) is None:
+            raise AnswerIsNo(
+                f"no experiment is called {experiment}; friday experiment list has them"
+            )
+        rows = session.scalars(query.order_by(ExperimentLookRow.id)).all()
+    if as_json:
+        dump([{name: value(row) for name, value in columns.items()} for row in rows])
+        return
+    show(rows, columns, empty="nobody has looked at it yet")
+
+
+@experiment_command.command("stop")
+@click.argument("experiment")
+@because
+def experiment_stop_command(experiment: str, reason: str) -> None:
+    """Stop an experiment for good; its terms are never started again."""
+    with Session(engine()) as session, session.begin():
+        stopped = evidence.stop_experiment(
+            session, experiment, at=datetime.now(UTC), conclusion=f"stopped by hand: {reason}"
+        )
+    if not stopped:
+        raise AnswerIsNo(f"no running experiment is called {experiment}")
+    click.echo(f"{experiment} is stopped")
