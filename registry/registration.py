@@ -1,0 +1,187 @@
+"""Put a candidate into MLflow with everything that speaks for and against it.
+
+Files first, then the run, then the version with all its tags at once, and the alias last:
+whatever fails in between, no alias points at something half-written.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import msgspec
+import xgboost as xgb
+
+from registry import contract as terms
+from registry import plots, report, served, store
+from registry.contract import model_name
+from registry.errors import RegistryError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from registry.retraining import Candidate
+
+EXPERIMENT = "retrain"
+DIGEST_DIGITS = 36  # as many as MLflow keeps of a dataset's digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """Where a candidate went."""
+
+    version: int
+    run_id: str
+
+
+def register(client: MlflowClient, candidate: Candidate, *, trigger: str) -> Registered:
+    """Store a candidate, passed or refused; one that passed becomes the challenger.
+
+    Raises:
+        RegistryUnreachable: MLflow failed on the way. No alias was set, the run says FAILED,
+            and what was written of the version is taken away again if MLflow still listens.
+    """
+    with store.translated("a new run"):
+        run_id = _open_run(client, candidate, trigger)
+    number: int | None = None
+    try:
+        with store.translated("a new version"), TemporaryDirectory() as folder:
+            model_id = _upload_model(client, candidate, run_id, Path(folder) / "model")
+            _log_run(client, candidate, run_id, model_id, Path(folder) / "evidence")
+            number = _create_version(client, candidate, run_id, model_id)
+            client.set_terminated(run_id, "FINISHED")
+            if candidate.verdict.passed:
+                name = model_name(candidate.contract.symbol)
+                client.set_registered_model_alias(name, store.CHALLENGER, str(number))
+    except RegistryError:
+        _take_back(client, candidate, run_id, number)
+        raise
+    return Registered(version=number, run_id=run_id)
+
+
+def _open_run(client: MlflowClient, candidate: Candidate, trigger: str) -> str:
+    found = client.get_experiment_by_name(EXPERIMENT)
+    experiment_id = found.experiment_id if found else client.create_experiment(EXPERIMENT)
+    contract = candidate.contract
+    named = f"{model_name(contract.symbol)} {contract.trained_until:%Y-%m-%d %H:%M}"
+    tags = {"symbol": contract.symbol, "trigger": trigger} | report.tags(candidate)
+    run = client.create_run(experiment_id, run_name=named, tags=tags)
+    return str(run.info.run_id)
+
+
+def _upload_model(client: MlflowClient, candidate: Candidate, run_id: str, folder: Path) -> str:
+    _write_model(candidate, folder)
+    experiment_id = client.get_run(run_id).info.experiment_id
+    model = client.create_logged_model(
+        experiment_id,
+        name=model_name(candidate.contract.symbol),
+        source_run_id=run_id,
+        model_type="xgboost",
+        tags=report.tags(candidate),
+        params={key: str(value) for key, value in report.parameters(candidate).items()},
+    )
+    client.log_model_artifacts(model.model_id, str(folder))
+    client.finalize_logged_model(model.model_id, "READY")
+    return str(model.model_id)
+
+
+def _write_model(candidate: Candidate, folder: Path) -> None:
+    import mlflow.xgboost  # noqa: PLC0415 - seconds to import, so only where models are written
+    from mlflow.models import ModelSignature  # noqa: PLC0415
+    from mlflow.types import ColSpec, Schema  # noqa: PLC0415
+
+    contract = candidate.contract
+    mlflow.xgboost.save_model(
+        served.read_booster(candidate.model_ubj),
+        str(folder),
+        signature=ModelSignature(
+            inputs=Schema([ColSpec("double", name) for name in contract.features]),
+            outputs=Schema([ColSpec("double", "uncalibrated_probability")]),
+        ),
+        model_format="ubj",
+        pip_requirements=[f"xgboost=={xgb.__version__}"],
+        metadata={"feature_hash": contract.feature_hash, "data_hash": contract.data_hash},
+    )
+    # The bytes the gate examined, not the flavour's own rendering of them.
+    (folder / "model.ubj").write_bytes(candidate.model_ubj)
+    (folder / "contract.json").write_bytes(candidate.contract_json)
+    (folder / "golden.json").write_bytes(candidate.golden_json)
+
+
+def _log_run(
+    client: MlflowClient, candidate: Candidate, run_id: str, model_id: str, folder: Path
+) -> None:
+    from mlflow.entities import LoggedModelOutput, Metric, Param  # noqa: PLC0415
+
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    metrics = [
+        Metric(name, value, now, 0, model_id=model_id, run_id=run_id)
+        for name, value in report.metrics(candidate).items()
+    ]
+    parameters = [Param(key, str(value)) for key, value in report.parameters(candidate).items()]
+    client.log_batch(run_id, metrics=metrics, params=parameters)
+    client.log_inputs(run_id, [_dataset(candidate)])
+    client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    folder.mkdir()
+    files = plots.draw(candidate) | {
+        "verdict.md": report.markdown(candidate).encode(),
+        "verdict.json": report.verdict_json(candidate.verdict),
+        "contract.json": candidate.contract_json,
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    client.log_artifacts(run_id, str(folder), "evidence")
+
+
+def _dataset(candidate: Candidate) -> object:
+    from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
+
+    contract = candidate.contract
+    source = {
+        "table": "market.price_bars",
+        "symbol": contract.symbol,
+        "interval_seconds": contract.interval_seconds,
+        "sha256": contract.data_hash,
+    }
+    dataset = Dataset(
+        name=f"{model_name(contract.symbol)} bars",
+        digest=contract.data_hash[:DIGEST_DIGITS],
+        source_type="postgresql",
+        source=msgspec.json.encode(source).decode(),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
+
+
+def _create_version(client: MlflowClient, candidate: Candidate, run_id: str, model_id: str) -> int:
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    symbol = candidate.contract.symbol
+    try:
+        client.create_registered_model(
+            model_name(symbol), tags={"symbol": symbol}, description=f"The model of {symbol}."
+        )
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    created = client.create_model_version(
+        model_name(symbol),
+        f"models:/{model_id}",
+        run_id=run_id,
+        model_id=model_id,
+        tags=report.tags(candidate) | {"contract_sha256": terms.digest(candidate.contract_json)},
+        description=report.markdown(candidate),
+        await_creation_for=0,
+    )
+    return int(created.version)
+
+
+def _take_back(client: MlflowClient, candidate: Candidate, run_id: str, number: int | None) -> None:
+    # What cannot be taken back has no alias, and so is no more than a line in a list.
+    with suppress(RegistryError), store.translated("taking back"):
+        client.set_terminated(run_id, "FAILED")
+        if number is not None:
+            client.delete_model_version(model_name(candidate.contract.symbol), str(number))

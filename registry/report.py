@@ -1,0 +1,105 @@
+"""The gate's verdict for a person to read, and as numbers for a machine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from registry.gate import Verdict
+    from registry.retraining import Candidate
+
+
+def markdown(candidate: Candidate) -> str:
+    """Write the verdict, every check with its number, and what was trained on what."""
+    contract, plan = candidate.contract, candidate.plan
+    word = "passed" if candidate.verdict.passed else "refused"
+    asked = (
+        f"The label is a rise of more than {contract.cost:.3%} within {contract.horizon_bars} "
+        f"bars of {contract.interval_seconds} s. It was worth {contract.gain:+.3%} where it came "
+        f"true and {-contract.loss:+.3%} where it did not, before costs."
+    )
+    taught = (
+        f"Taught on bars until {contract.trained_until:%Y-%m-%d %H:%M} UTC, examined on "
+        f"{candidate.evidence.hold_out.rows} later ones; {candidate.evidence.trials} sets of "
+        f"parameters tried, seed {plan.seed}; data {contract.data_hash[:12]}, code "
+        f"{contract.git_commit[:12]}."
+    )
+    rows = [
+        f"| {check.name} | {'yes' if check.passed else '**no**'} | {check.sentence} |"
+        for check in candidate.verdict.checks
+    ]
+    table = ["| check | passed | found |", "|---|---|---|", *rows]
+    lines = [
+        f"# {contract.symbol}: {word}",
+        "",
+        candidate.verdict.reason[:1].upper() + candidate.verdict.reason[1:] + ".",
+        "",
+        *table,
+        "",
+        asked,
+        "",
+        taught,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def verdict_json(verdict: Verdict) -> bytes:
+    """Write the verdict with every check's number and limit."""
+    return msgspec.json.format(msgspec.json.encode(asdict(verdict)), indent=2)
+
+
+def metrics(candidate: Candidate) -> dict[str, float]:
+    """Return the figures that MLflow charts, by name."""
+    evidence = candidate.evidence
+    held = evidence.hold_out
+    folds = {f"fold_{n}_log_loss_gain": fold.gain for n, fold in enumerate(evidence.folds, 1)}
+    return folds | {
+        "hold_out_log_loss": held.log_loss,
+        "hold_out_base_log_loss": held.base_log_loss,
+        "hold_out_log_loss_gain": held.gain,
+        "hold_out_brier": held.brier,
+        "hold_out_roc_auc": held.roc_auc,
+        "hold_out_rows": held.rows,
+        "hold_out_trades": evidence.trades,
+        "hold_out_net_per_trade": evidence.net_per_trade,
+        "hold_out_net_lower_bound": evidence.lower_bound,
+        "hold_out_calibration_slope": evidence.calibration_slope,
+        "deflated_sharpe": evidence.deflated_sharpe,
+        "trials": evidence.trials,
+        "shuffled_log_loss_gain": evidence.shuffled_gain,
+        "parity": evidence.parity,
+    }
+
+
+def parameters(candidate: Candidate) -> dict[str, Any]:
+    """Return what was chosen, by the person and by the search."""
+    plan = candidate.plan
+    return candidate.params | {
+        "interval_seconds": candidate.contract.interval_seconds,
+        "horizon_bars": plan.horizon,
+        "cost": plan.cost,
+        "folds": plan.folds,
+        "hold_out_share": plan.hold_out_share,
+        "margin": plan.margin,
+        "seed": plan.seed,
+    }
+
+
+def tags(candidate: Candidate) -> dict[str, str]:
+    """Return what a version's tags say: enough to verify it and to know why it is here."""
+    contract = candidate.contract
+    return {
+        "gate": "passed" if contract.gate_passed else "refused",
+        "gate_reason": contract.gate_reason,
+        "cost": repr(contract.cost),
+        "horizon_bars": str(contract.horizon_bars),
+        "interval_seconds": str(contract.interval_seconds),
+        "data_hash": contract.data_hash,
+        "feature_hash": contract.feature_hash,
+        "artifact_sha256": contract.model_sha256,
+        "git_commit": contract.git_commit,
+        "trained_until": contract.trained_until.isoformat(),
+    }

@@ -1,0 +1,204 @@
+"""The registry as people and flows see it: versions, aliases, promotion.
+
+MLflow's client is imported when the registry is opened and not before: its import takes
+seconds, and reads from the environment how patient it is to be.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from registry.contract import model_name
+from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlflow import MlflowClient
+
+PRODUCTION = "production"
+CHALLENGER = "challenger"
+PREVIOUS = "previous"
+# MLflow's own defaults keep a caller waiting four minutes for a server that is down.
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+class ModelRegistrySettings(BaseSettings):
+    """Where models are registered, from MLFLOW_TRACKING_URI."""
+
+    model_config = SettingsConfigDict(env_prefix="MLFLOW_")
+
+    tracking_uri: str
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _is_store(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://", "sqlite:", "postgresql")):
+            raise ValueError(f"MLFLOW_TRACKING_URI must be http:// or https://, not {value!r}")
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredVersion:
+    """One version of a market's model, with what its gate found."""
+
+    symbol: str
+    version: int
+    aliases: tuple[str, ...]
+    gate: str
+    gate_reason: str
+    created: datetime
+    run_id: str
+    tags: dict[str, str]
+    metrics: dict[str, float]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gate let it pass."""
+        return self.gate == "passed"
+
+    @property
+    def cost(self) -> float | None:
+        """The round trip its label is net of, as a fraction."""
+        return float(self.tags["cost"]) if "cost" in self.tags else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted:
+    """A version that became the production one, and the one it took over from."""
+
+    symbol: str
+    version: int
+    previous: int | None
+
+
+def open_registry(settings: ModelRegistrySettings) -> MlflowClient:
+    """Open the registry; nothing is asked of it yet."""
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # noqa: PLC0415 - see the module's docstring
+
+    # Without a server MLflow looks a model's files up through the process's own address.
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    mlflow.set_registry_uri(settings.tracking_uri)
+    return mlflow.MlflowClient(
+        tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri
+    )
+
+
+def aliases(client: MlflowClient, symbol: str) -> dict[str, int]:
+    """Return which version each alias of a market's model points at; none if there is none."""
+    try:
+        with translated(symbol):
+            found = client.get_registered_model(model_name(symbol))
+    except VersionUnknown:
+        return {}
+    return {alias: int(version) for alias, version in found.aliases.items()}
+
+
+def production_version(client: MlflowClient, symbol: str) -> int | None:
+    """Return the version that is to trade, if one was promoted."""
+    return aliases(client, symbol).get(PRODUCTION)
+
+
+def versions(client: MlflowClient, symbol: str) -> list[RegisteredVersion]:
+    """List a market's versions, newest first; an unknown market has none."""
+    pointed = aliases(client, symbol)
+    with translated(symbol):
+        found = client.search_model_versions(f"name = '{model_name(symbol)}'")
+        listed = [
+            _registered(client, symbol, int(one.version), pointed)
+            for one in found
+            if one.status == "READY"
+        ]
+    return sorted(listed, key=lambda one: one.version, reverse=True)
+
+
+def version(client: MlflowClient, symbol: str, number: int) -> RegisteredVersion:
+    """Return one version.
+
+    Raises:
+        VersionUnknown: The registry does not have it.
+    """
+    pointed = aliases(client, symbol)
+    with translated(f"{symbol} version {number}"):
+        return _registered(client, symbol, number, pointed)
+
+
+def promote(client: MlflowClient, symbol: str, number: int) -> Promoted:
+    """Make a version the production one, and remember the one before under `previous`.
+
+    Doing so twice changes nothing more.
+
+    Raises:
+        VersionUnknown: The registry does not have it.
+        PromotionRefused: Its gate did not let it pass.
+    """
+    wanted = version(client, symbol, number)
+    if not wanted.passed:
+        raise PromotionRefused(
+            f"{symbol} version {number} may not be promoted, its gate says "
+            f"{wanted.gate or 'nothing'}: {wanted.gate_reason or 'it was never judged'}"
+        )
+    name, pointed = model_name(symbol), aliases(client, symbol)
+    before = pointed.get(PRODUCTION)
+    with translated(symbol):
+        if before not in {None, number}:
+            client.set_registered_model_alias(name, PREVIOUS, str(before))
+        client.set_registered_model_alias(name, PRODUCTION, str(number))
+        if pointed.get(CHALLENGER) == number:
+            client.delete_registered_model_alias(name, CHALLENGER)
+    return Promoted(symbol=symbol, version=number, previous=before)
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn MLflow's errors into this package's.
+
+    Raises:
+        VersionUnknown: MLflow does not know what was asked for.
+        RegistryUnreachable: Anything else went wrong with MLflow.
+    """
+    import requests  # noqa: PLC0415 - only ever needed beside mlflow
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}:
+            raise VersionUnknown(f"the registry does not have {what}") from error
+        cause = str(error.message).strip().splitlines()[0]
+        raise RegistryUnreachable(f"the model registry failed on {what}: {cause}") from error
+    except (OSError, requests.RequestException) as error:
+        raise RegistryUnreachable(f"the model registry failed on {what}: {error}") from error
+
+
+def _registered(
+    client: MlflowClient, symbol: str, number: int, pointed: dict[str, int]
+) -> RegisteredVersion:
+    found = client.get_model_version(model_name(symbol), str(number))
+    tags = {str(key): str(value) for key, value in found.tags.items()}
+    metrics = client.get_run(found.run_id).data.metrics if found.run_id else {}
+    return RegisteredVersion(
+        symbol=symbol,
+        version=number,
+        aliases=tuple(sorted(alias for alias, at in pointed.items() if at == number)),
+        gate=tags.get("gate", ""),
+        gate_reason=tags.get("gate_reason", ""),
+        created=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        run_id=found.run_id or "",
+        tags=tags,
+        metrics=dict(metrics),
+    )

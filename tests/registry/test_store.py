@@ -1,0 +1,180 @@
+"""A version is registered whole or not at all, and promoted only past its gate."""
+
+import socket
+import time
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import mlflow
+import pytest
+
+from registry import contract, registration, served, store
+from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
+from trader import features
+
+
+@pytest.fixture(scope="module")
+def registered(registry, candidate, refused):
+    passed = registration.register(registry, candidate, trigger="test")
+    return passed, registration.register(registry, refused, trigger="test")
+
+
+def test_the_trader_finds_all_three_files_in_one_folder(registry, registered, candidate):
+    uri = registry.get_model_version_download_uri("xrp-usd", str(registered[0].version))
+    folder = Path(urlsplit(uri).path)
+    tags = store.version(registry, "XRP/USD", registered[0].version).tags
+
+    model = served.load(
+        (folder / "model.ubj").read_bytes(),
+        (folder / "contract.json").read_bytes(),
+        (folder / "golden.json").read_bytes(),
+        expected_sha256=tags["artifact_sha256"],
+        expected_contract_sha256=tags["contract_sha256"],
+        feature_names=features.NAMES,
+        feature_hash=features.HASH,
+    )
+
+    assert model.contract == candidate.contract
+
+
+def test_mlflow_itself_can_read_the_model_and_its_signature(registered):
+    uri = f"models:/xrp-usd/{registered[0].version}"
+    loaded = mlflow.pyfunc.load_model(uri)
+
+    assert tuple(loaded.metadata.signature.inputs.input_names()) == features.NAMES
+
+
+def test_a_version_tells_what_its_gate_found(registry, registered, candidate):
+    found = store.version(registry, "XRP/USD", registered[0].version)
+
+    assert found.passed
+    assert found.gate_reason == candidate.verdict.reason
+    assert found.cost == 0.005
+    assert found.tags["data_hash"] == candidate.contract.data_hash
+    assert found.tags["contract_sha256"] == contract.digest(candidate.contract_json)
+    assert found.metrics["hold_out_trades"] == candidate.evidence.trades
+
+
+def test_the_run_holds_the_evidence(registry, registered, candidate):
+    run = registry.get_run(registered[0].run_id)
+    files = {Path(file.path).name for file in registry.list_artifacts(run.info.run_id, "evidence")}
+
+    assert run.info.status == "FINISHED"
+    assert {"verdict.md", "verdict.json", "contract.json"} < files
+    assert {"reliability.png", "hold_out_equity.png", "feature_importance.png"} < files
+    assert run.inputs.dataset_inputs[0].dataset.digest == candidate.contract.data_hash[:36]
+    assert run.data.params["horizon_bars"] == "10"
+    assert run.data.tags["trigger"] == "test"
+
+
+def test_what_passed_becomes_the_challenger_and_what_was_refused_does_not(registry, registered):
+    passed, refused = registered
+
+    assert store.aliases(registry, "XRP/USD")["challenger"] == passed.version
+    assert store.version(registry, "XRP/USD", refused.version).aliases == ()
+
+
+def test_versions_are_listed_newest_first(registry, registered):
+    listed = store.versions(registry, "XRP/USD")
+
+    assert [one.version for one in listed] == [registered[1].version, registered[0].version]
+
+
+def test_a_market_without_a_model_has_no_versions(registry):
+    assert store.versions(registry, "BTC/USD") == []
+    assert store.production_version(registry, "BTC/USD") is None
+
+
+def test_promotion_moves_production_and_remembers_the_one_before(registry, candidate):
+    first = registration.register(registry, _of(candidate, "DOGE/USD"), trigger="test").version
+    second = registration.register(registry, _of(candidate, "DOGE/USD"), trigger="test").version
+
+    assert store.promote(registry, "DOGE/USD", first).previous is None
+    assert store.promote(registry, "DOGE/USD", second).previous == first
+    assert store.promote(registry, "DOGE/USD", second).previous == second
+    assert store.aliases(registry, "DOGE/USD") == {"production": second, "previous": first}
+    assert store.production_version(registry, "DOGE/USD") == second
+
+
+def test_a_refused_version_is_not_promoted(registry, registered):
+    with pytest.raises(PromotionRefused, match="its gate says refused"):
+        store.promote(registry, "XRP/USD", registered[1].version)
+
+    assert store.production_version(registry, "XRP/USD") is None
+
+
+@pytest.mark.usefixtures("registered")
+def test_an_unknown_version_is_not_promoted(registry):
+    with pytest.raises(VersionUnknown, match="XRP/USD version 99"):
+        store.promote(registry, "XRP/USD", 99)
+
+
+class Breaking:
+    """A registry that fails at one call and otherwise is the real one."""
+
+    def __init__(self, client, call):
+        self._client = client
+        self._call = call
+
+    def __getattr__(self, name):
+        if name == self._call:
+            return self._fail
+        return getattr(self._client, name)
+
+    def _fail(self, *_, **__):
+        raise ConnectionError("the server went away")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "create_logged_model",
+        "log_model_artifacts",
+        "finalize_logged_model",
+        "log_batch",
+        "log_artifacts",
+        "create_model_version",
+        "set_registered_model_alias",
+    ],
+)
+def test_a_failure_on_the_way_leaves_no_version_and_a_rerun_ends_well(registry, candidate, call):
+    symbol = call.replace("_", "-").upper() + "/USD"
+    offered = _of(candidate, symbol)
+
+    with pytest.raises(RegistryUnreachable, match="the server went away"):
+        registration.register(Breaking(registry, call), offered, trigger="test")
+
+    assert store.versions(registry, symbol) == []
+    (run,) = registry.search_runs(_experiments(registry), f"tags.symbol = '{symbol}'")
+    assert run.info.status == "FAILED"
+    again = registration.register(registry, offered, trigger="test")
+    assert store.aliases(registry, symbol) == {"challenger": again.version}
+
+
+def test_a_registry_that_is_down_is_reported_at_once(candidate):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        began = time.monotonic()
+        client = store.open_registry(store.ModelRegistrySettings(tracking_uri=address))
+
+        with pytest.raises(RegistryUnreachable):
+            registration.register(client, candidate, trigger="test")
+
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("uri", ["", "localhost:5000", "ftp://somewhere"])
+def test_a_tracking_address_of_no_known_kind_is_refused(uri):
+    with pytest.raises(ValueError, match="MLFLOW_TRACKING_URI must be"):
+        store.ModelRegistrySettings(tracking_uri=uri)
+
+
+def _of(candidate, symbol):
+    agreed = replace(candidate.contract, symbol=symbol)
+    return replace(candidate, contract=agreed, contract_json=contract.to_json(agreed))
+
+
+def _experiments(registry):
+    return [registry.get_experiment_by_name("retrain").experiment_id]
