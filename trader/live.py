@@ -18,7 +18,12 @@ from sqlalchemy.orm import Session
 
 from trader import deployment, history, ingestion, journal, record, settlement
 from trader.closing import Circumstances, close_bar
-from trader.errors import ExchangeRefused, ExchangeUnreachable
+from trader.errors import (
+    ExchangeRefused,
+    ExchangeUnreachable,
+    IllegalTransition,
+    OrderUnknown,
+)
 from trader.events import (
     BookChanged,
     CaughtUp,
@@ -212,10 +217,13 @@ class Trader:
             journal.record_event(session, order.id, answer)
 
     def _report(self, report: ExecutionReport) -> None:
-        with Session(self.engine) as session, session.begin():
-            order = record_report(session, report)
-        if order is None and not report.snapshot:
-            self.settle("unknown order")
+        try:
+            with Session(self.engine) as session, session.begin():
+                known = record_report(session, report) is not None
+        except (IllegalTransition, OrderUnknown):
+            known = False
+        if not (known or report.snapshot):
+            self.settle("unexpected report")
 
     def _change_model(self, event: ModelLoaded | ModelRefused | ModelWithdrawn) -> None:
         desk = self.desks[event.symbol]
