@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 POLL = 0.2  # seconds the loop waits for an event before it looks at its own duties
 DUTIES_EVERY = 1.0  # seconds between looks at halts, the lease and unsettled orders
-SETTLE_AFTER = timedelta(seconds=2)  # past an order's deadline, its fate is asked for
+SETTLE_AFTER = settlement.GRACE + timedelta(seconds=1)  # past its deadline, an order is looked for
 
 
 @dataclass(slots=True)

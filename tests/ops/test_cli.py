@@ -1,0 +1,150 @@
+"""A command answers truly, and a bad input gets one sentence and a documented code."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy.orm import Session
+
+from ops.cli import COMMANDS, main
+from trader import record
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def friday(monkeypatch, tmp_path, database_url, capsys):
+    """Run a command against an empty record and return its code, output and complaint."""
+    monkeypatch.setenv("FRIDAY_HOME", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ending:
+            main(list(arguments))
+        said = capsys.readouterr()
+        return ending.value.code, said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "sandbox"])
+def test_every_command_explains_itself(friday, command):
+    code, output, _ = friday(command, "--help")
+
+    assert code == 0
+    assert "Usage: friday" in output
+
+
+def test_the_sandbox_explains_itself():
+    friday = [sys.executable, "-c", "from ops.cli import main; main()", "sandbox", "--help"]
+
+    answer = subprocess.run(friday, capture_output=True, text=True, check=True)
+
+    assert "--seed" in answer.stdout
+
+
+@pytest.mark.parametrize("command", ["orders", "fills", "positions"])
+def test_an_empty_record_is_said_to_be_empty(friday, command):
+    code, output, complaint = friday(command)
+
+    assert (code, complaint) == (0, "")
+    assert "no order" in output or "nothing has traded" in output
+
+
+def test_json_is_json(friday):
+    code, output, _ = friday("orders", "--json")
+
+    assert (code, json.loads(output)) == (0, [])
+
+
+def test_an_unknown_order_is_an_answer_of_no(friday):
+    code, _, complaint = friday("why", "nonsense")
+
+    assert code == 1
+    assert complaint == "no order is known under nonsense; friday orders lists them\n"
+
+
+def test_an_unknown_command_is_wrong_usage(friday):
+    code, _, complaint = friday("fly")
+
+    assert code == 2
+    assert "No such command 'fly'" in complaint
+
+
+def test_halting_needs_a_reason(friday):
+    code, _, complaint = friday("halt")
+
+    assert code == 2
+    assert "--reason" in complaint
+
+
+def test_a_halt_stands_until_somebody_resumes(friday, engine):
+    assert friday("halt", "--reason", "drill")[0] == 0
+    with Session(engine) as session:
+        assert record.current_halt(session).reason == "drill"
+
+    code, output, _ = friday("resume", "--reason", "drill over")
+
+    assert (code, "lifted: drill" in output) == (0, True)
+    with Session(engine) as session:
+        assert record.current_halt(session) is None
+
+
+def test_resuming_what_was_not_halted_is_an_answer_of_no(friday):
+    assert friday("resume", "--reason", "why not")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "expected"),
+    [
+        ("mysql://root@localhost/friday", 2, "must be postgresql://"),
+        ("nonsense", 2, "must be postgresql://"),
+        ("postgresql://nobody:secret-word@127.0.0.1:1/friday", 3, "cannot use PostgreSQL at"),
+    ],
+)
+def test_a_wrong_database_url_is_one_sentence_without_the_password(
+    friday, monkeypatch, url, code, expected
+):
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    found, output, complaint = friday("orders")
+
+    assert (found, output, complaint.count("\n")) == (code, "", 1)
+    assert expected in complaint
+    assert "secret-word" not in complaint
+
+
+def test_without_a_stack_and_a_database_url_it_says_what_to_run(friday, monkeypatch):
+    monkeypatch.delenv("DATABASE_URL")
+
+    code, _, complaint = friday("orders")
+
+    assert code == 2
+    assert "DATABASE_URL is not set" in complaint
+    assert "run friday up" in complaint
+
+
+def test_a_malformed_variable_is_named(friday, monkeypatch):
+    monkeypatch.setenv("KRAKEN_REQUEST_INTERVAL_SECONDS", "soon")
+
+    code, _, complaint = friday("ingest", "XRP/USD")
+
+    assert code == 2
+    assert "request_interval_seconds" in complaint.lower()
+
+
+def test_a_file_with_a_bad_row_is_refused_whole(friday, tmp_path):
+    file = tmp_path / "bars.csv"
+    file.write_text(
+        "datetime,open,high,low,close,volume\n"
+        "2026-01-01 00:00:00,1,2,1,2,5\n"
+        "2026-01-01 00:15:00,1,0.5,1,2,5\n"
+    )
+
+    code, _, complaint = friday("import", "csv", str(file), "--symbol", "XRP/USD")
+
+    assert code == 2
+    assert "line 3" in complaint
+    assert friday("gaps", "XRP/USD")[0] == 1
