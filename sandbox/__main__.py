@@ -1,0 +1,5 @@
+"""Start the exchange with `python -m sandbox`."""
+
+from sandbox.cli import serve
+
+serve()

@@ -1,0 +1,133 @@
+"""Health, and what only the person who runs the sandbox may do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from sandbox.keys import Key, mint_key
+from sandbox.venue import MODES, Venue
+from sandbox.wire import SECOND_NS, encode, order_body, stamp
+
+if TYPE_CHECKING:
+    from sandbox.connection import Connection
+
+
+def add_routes(app: web.Application, venue: Venue, connections: set[Connection]) -> None:
+    """Add the doors of administration to an application."""
+    desk = Desk(venue, connections)
+    app.router.add_get("/health", desk.health)
+    app.router.add_get("/admin/state", desk.state)
+    app.router.add_post("/admin/clock/advance", desk.advance)
+    app.router.add_post("/admin/keys", desk.add_key)
+    app.router.add_post("/admin/mode", desk.set_mode)
+    app.router.add_post("/admin/tokens/expire", desk.expire_tokens)
+
+
+class Desk:
+    """Answers the person who runs the sandbox."""
+
+    def __init__(self, venue: Venue, connections: set[Connection]) -> None:
+        self._venue = venue
+        self._connections = connections
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """Tell that the exchange is up, and its time."""
+        now = self._venue.sync()
+        self._venue.commit(now)
+        return _answer(
+            {
+                "status": "ok",
+                "time": now / SECOND_NS,
+                "timestamp": stamp(now),
+                "mode": self._venue.mode,
+                "clock": "simulated" if self._venue.clock.simulated else "real",
+                "speed": self._venue.clock.anchor.speed,
+                "connections": len(self._connections),
+                "open_orders": len(self._venue.exchange.open),
+            }
+        )
+
+    async def state(self, _request: web.Request) -> web.Response:
+        """Show accounts, open orders and connections; the sums prove the ledger."""
+        now = self._venue.sync()
+        self._venue.commit(now)
+        exchange = self._venue.exchange
+        names = sorted({key.account for key in self._venue.keys.values()})
+        return _answer(
+            {
+                "time": stamp(now),
+                "accounts": {name: exchange.accounts.of(name) for name in names},
+                "sums": exchange.accounts.sums(),
+                "open": {
+                    order.txid: order_body(order, with_trades=False)
+                    for order in exchange.open.values()
+                },
+                "orders": len(exchange.orders),
+                "trades": len(exchange.trades),
+                "connections": [
+                    {
+                        "id": connection.number,
+                        "private": connection.private,
+                        "topics": sorted(
+                            " ".join(filter(None, (t.channel, t.symbol, t.detail)))
+                            for t in connection.topics
+                        ),
+                    }
+                    for connection in self._connections
+                ],
+            }
+        )
+
+    async def advance(self, request: web.Request) -> web.Response:
+        """Move a simulated clock by `seconds`."""
+        if not self._venue.clock.simulated:
+            return _refuse("only a simulated clock can be advanced")
+        form = await _form(request)
+        seconds = form.get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
+            return _refuse("seconds must be a number that is not negative")
+        self._venue.clock.advance(int(seconds * SECOND_NS))
+        now = self._venue.sync()
+        self._venue.commit(now)
+        self._venue.checkpoint()
+        return _answer({"time": now / SECOND_NS, "timestamp": stamp(now)})
+
+    async def add_key(self, request: web.Request) -> web.Response:
+        """Mint a key pair, for the account named or for the first."""
+        form = await _form(request)
+        minted = mint_key(str(form.get("account") or "main"))
+        key = Key(minted.name, minted.secret, minted.account, 0, int(form.get("window") or 0))
+        self._venue.add_key(key, self._venue.sync())
+        return _answer({"key": key.name, "secret": key.secret, "account": key.account})
+
+    async def set_mode(self, request: web.Request) -> web.Response:
+        """Put the exchange into one of its modes."""
+        mode = (await _form(request)).get("mode")
+        if mode not in MODES:
+            return _refuse(f"mode must be one of {', '.join(MODES)}")
+        self._venue.mode = str(mode)
+        return _answer({"mode": mode})
+
+    async def expire_tokens(self, _request: web.Request) -> web.Response:
+        """Make every websocket token invalid."""
+        self._venue.tokens.expire_all()
+        return _answer({"expired": True})
+
+
+async def _form(request: web.Request) -> dict[str, Any]:
+    try:
+        form = json.loads(await request.read() or b"{}")
+    except ValueError:
+        return {}
+    return form if isinstance(form, dict) else {}
+
+
+def _answer(body: Any) -> web.Response:
+    return web.Response(body=encode(body), content_type="application/json")
+
+
+def _refuse(text: str) -> web.Response:
+    return web.Response(body=encode({"error": text}), content_type="application/json", status=400)

@@ -1,0 +1,64 @@
+"""The book as it is published: the market's levels and the clients' resting orders together.
+
+The checksum and the differences are Kraken's: a client that applies every message holds the
+same levels and computes the same number.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from sandbox.exchange import Exchange
+    from sandbox.instruments import Pair
+
+Side = list[tuple[int, int]]
+CHECKED = 10
+
+
+def shown(exchange: Exchange, pair: Pair, now: int, depth: int) -> tuple[Side, Side]:
+    """Give bids and asks as (ticks, lots), best first."""
+    bids, asks = exchange.liquidity[pair.symbol].levels(now, depth + 1)
+    own = [o for o in exchange.open.values() if o.symbol == pair.symbol and o.limit is not None]
+    made = []
+    for side, buys in ((bids, True), (asks, False)):
+        levels = {offer.price: offer.lots for offer in side}
+        for order in own:
+            if order.buys == buys and order.limit is not None:
+                levels[order.limit] = levels.get(order.limit, 0) + order.remaining
+        made.append(sorted(levels.items(), reverse=buys)[:depth])
+    return made[0], made[1]
+
+
+def checksum(bids: Side, asks: Side) -> int:
+    """Compute the CRC32 of the ten best levels, as docs.kraken.com/guides/spot-ws-book-v2 says.
+
+    Prices and quantities are written with full precision, then lose the point and leading
+    zeros, which leaves the numbers of ticks and lots.
+    """
+    text = "".join(f"{price}{lots}" for side in (asks, bids) for price, lots in side[:CHECKED])
+    return crc32(text.encode())
+
+
+def changes(before: Side, after: Side, depth: int) -> Side:
+    """List the levels to send: 0 lots deletes; levels pushed out of the depth go unsaid."""
+    old, new = dict(before), dict(after)
+    full = len(after) >= depth
+    worst = after[-1][0] if after else 0
+    falling = len(after) > 1 and after[0][0] > worst
+    gone = [
+        (price, 0)
+        for price in old
+        if price not in new and not (full and _beyond(price, worst, falling=falling))
+    ]
+    return gone + [(price, lots) for price, lots in after if old.get(price) != lots]
+
+
+def _beyond(price: int, worst: int, *, falling: bool) -> bool:
+    return price < worst if falling else price > worst
+
+
+def level_text(pair: Pair, level: tuple[int, int]) -> str:
+    """Write one level with full precision."""
+    return f'{{"price":{pair.price_text(level[0])},"qty":{pair.quantity_text(level[1])}}}'

@@ -1,0 +1,108 @@
+"""Candles of any interval and the statistics of a day, made from one-minute bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from sandbox.synthetic import HOUR_NS, LISTED_NS, Ints
+from sandbox.tape import MINUTE_NS, Minutes, Tape
+
+INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
+WEEK_OFFSET_NS = 4 * 24 * HOUR_NS
+ROWS = 720
+_WEEK = 10080
+
+
+@dataclass(frozen=True)
+class Candle:
+    """One candle: prices in ticks, volume in lots, the average price in (float) ticks."""
+
+    begin: int
+    open: int
+    high: int
+    low: int
+    close: int
+    average: float
+    volume: int
+    count: int
+
+
+def interval_begin(time: int, interval: int) -> int:
+    """Give the start in ns of the candle a moment falls into; weeks start on Monday."""
+    width = interval * MINUTE_NS
+    shift = WEEK_OFFSET_NS if interval == _WEEK else 0
+    return (time - shift) // width * width + shift
+
+
+def candles(tape: Tape, interval: int, now: int, rows: int = ROWS) -> list[Candle]:
+    """Give the last candles up to the unfinished one, oldest first.
+
+    A candle without trades repeats the last price with a volume of nothing.
+    """
+    width = interval * MINUTE_NS
+    first = max(
+        interval_begin(now, interval) - (rows - 1) * width, interval_begin(LISTED_NS, interval)
+    )
+    hours = range(max(first, LISTED_NS) // HOUR_NS, now // HOUR_NS + 1)
+    minutes = _join([tape.minutes_until(hour, now) for hour in hours])
+    start = hours[0] * HOUR_NS + MINUTE_NS * np.arange(len(minutes.count), dtype=np.int64)
+    bucket = (start - first) // width
+    total = int((interval_begin(now, interval) - first) // width) + 1
+    before = tape.latest(max(first, LISTED_NS) - 1, 1)
+    last = int(before.price[0]) if len(before.price) else 0
+    keep = (bucket >= 0) & (bucket < total) & (minutes.count > 0)
+    places = np.flatnonzero(keep)
+    edges = np.searchsorted(bucket[places], np.arange(total + 1)).tolist()
+    made = []
+    for index, (low, high) in enumerate(pairwise(edges)):
+        begin = first + index * width
+        if low == high:
+            made.append(Candle(begin, last, last, last, last, 0.0, 0, 0))
+            continue
+        chosen = places[low:high]
+        candle = _candle(minutes, chosen, begin)
+        last = candle.close
+        made.append(candle)
+    return made
+
+
+def _candle(minutes: Minutes, chosen: Ints, begin: int) -> Candle:
+    volume = int(minutes.volume[chosen].sum())
+    return Candle(
+        begin=begin,
+        open=int(minutes.open[chosen[0]]),
+        high=int(minutes.high[chosen].max()),
+        low=int(minutes.low[chosen].min()),
+        close=int(minutes.close[chosen[-1]]),
+        average=float(minutes.notional[chosen].sum()) / volume,
+        volume=volume,
+        count=int(minutes.count[chosen].sum()),
+    )
+
+
+def _join(pieces: list[Minutes]) -> Minutes:
+    return Minutes(
+        np.concatenate([p.open for p in pieces]),
+        np.concatenate([p.high for p in pieces]),
+        np.concatenate([p.low for p in pieces]),
+        np.concatenate([p.close for p in pieces]),
+        np.concatenate([p.volume for p in pieces]),
+        np.concatenate([p.notional for p in pieces]),
+        np.concatenate([p.count for p in pieces]),
+    )
+
+
+def span(tape: Tape, first: int, now: int) -> Candle:
+    """Sum up the time from a full minute until now as one candle."""
+    hours = range(first // HOUR_NS, now // HOUR_NS + 1)
+    minutes = _join([tape.minutes_until(hour, now) for hour in hours])
+    places = np.flatnonzero(minutes.count)
+    skip = (first - hours[0] * HOUR_NS) // MINUTE_NS
+    chosen = places[places >= skip]
+    if not len(chosen):
+        last = int(tape.latest(now, 1).price[0])
+        return Candle(first, last, last, last, last, float(last), 0, 0)
+    return _candle(minutes, chosen, first)

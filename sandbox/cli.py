@@ -1,0 +1,92 @@
+"""The command that starts the exchange."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+from typing import Any
+
+import click
+
+from sandbox.errors import BadStart
+from sandbox.fees import TIERS
+from sandbox.opening import Settings, open_venue
+from sandbox.server import bind
+from sandbox.server import serve as serve_venue
+
+
+@click.command(context_settings={"auto_envvar_prefix": "SANDBOX"})
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=8765,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option("--seed", default=7, show_default=True, help="Seed of the synthetic market.")
+@click.option("--market", default="synthetic", show_default=True, help="Where prices come from.")
+@click.option(
+    "--edge",
+    default=150.0,
+    show_default=True,
+    type=click.FloatRange(0, 2000),
+    help="Strength of the planted pattern in basis points; 0 removes it.",
+)
+@click.option(
+    "--clock",
+    default="real",
+    show_default=True,
+    type=click.Choice(["real", "simulated"]),
+    help="Whether time passes by itself.",
+)
+@click.option(
+    "--speed",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0.001, 100_000),
+    help="Seconds of the exchange in a second of the wall.",
+)
+@click.option(
+    "--start", default=None, help="RFC 3339 time at which a new clock begins.  [default: now]"
+)
+@click.option(
+    "--state",
+    default=None,
+    type=click.Path(dir_okay=False),
+    help="File that keeps the exchange's state.  [default: memory]",
+)
+@click.option(
+    "--fees",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, len(TIERS)),
+    help="Kraken's fee tier of every account.",
+)
+@click.option(
+    "--balance",
+    multiple=True,
+    default=("USD=10000", "XRP=0", "DOGE=0"),
+    show_default=True,
+    help="Opening balance of a new account.",
+)
+def serve(**options: Any) -> None:
+    """Run a Kraken spot exchange on this machine.
+
+    The first account's key and secret are read from KRAKEN_API_KEY and
+    KRAKEN_API_SECRET; without them ask /admin/keys for a pair.
+    """
+    host, port = options.pop("host"), options.pop("port")
+    name, secret = (os.environ.get(f"KRAKEN_API_{part}", "") for part in ("KEY", "SECRET"))
+    try:
+        door = bind(host, port)
+        venue = open_venue(Settings(key=name, secret=secret, **options))
+    except BadStart as problem:
+        click.echo(str(problem), err=True)
+        sys.exit(problem.code)
+    number = door.getsockname()[1]
+    click.echo(f"sandbox listens on http://{host}:{number} and ws://{host}:{number}/v2")
+    gc.freeze()
+    asyncio.run(serve_venue(venue, door))

@@ -1,0 +1,68 @@
+"""One websocket connection: what it subscribed to, and messages on their way out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from aiohttp import WSMsgType, web
+
+LONGEST_QUEUE = 100_000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What a subscription is for. `detail` is the depth, the interval or the trigger."""
+
+    channel: str
+    symbol: str = ""
+    detail: str = ""
+
+
+@dataclass(eq=False)
+class Connection:
+    """A client's connection. Messages are queued and leave in order."""
+
+    socket: web.WebSocketResponse
+    number: int
+    private: bool
+    topics: set[Topic] = field(default_factory=set)
+    accounts: dict[str, str] = field(default_factory=dict)
+    sequences: dict[str, int] = field(default_factory=dict)
+    plain_statuses: bool = True
+    heard: float = field(default_factory=time.monotonic)
+    said: float = field(default_factory=time.monotonic)
+    _queue: deque[bytes] = field(default_factory=deque)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def send(self, message: bytes) -> None:
+        """Queue a message; a client that does not read is cut off."""
+        self._queue.append(message)
+        self._wake.set()
+        if len(self._queue) > LONGEST_QUEUE:
+            self.abort()
+
+    def next_sequence(self, channel: str) -> int:
+        """Number the messages of a private channel on this connection."""
+        self.sequences[channel] = self.sequences.get(channel, 0) + 1
+        return self.sequences[channel]
+
+    def abort(self) -> None:
+        """Cut the connection without a word."""
+        self._queue.clear()
+        transport = self.socket.get_extra_info("transport")
+        request = getattr(self.socket, "_req", None)
+        transport = transport or (request.transport if request is not None else None)
+        if transport is not None:
+            transport.abort()
+
+    async def write(self) -> None:
+        """Send what is queued until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                await self.socket.send_frame(self._queue.popleft(), WSMsgType.TEXT)
+            self.said = time.monotonic()

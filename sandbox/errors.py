@@ -1,0 +1,28 @@
+"""Everything the sandbox raises on purpose.
+
+* SandboxError
+    * Refused      the exchange says no, in Kraken's words
+    * BadStart     the exchange cannot start as it was told to
+"""
+
+from __future__ import annotations
+
+
+class SandboxError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+class Refused(SandboxError):
+    """The exchange refuses a request; the text is what Kraken would answer."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class BadStart(SandboxError):
+    """The exchange cannot start; the exit code tells wrong usage from a busy port."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code

@@ -1,0 +1,100 @@
+"""The market's book as the exchange's clients have left it.
+
+What a client takes is gone until the order that stood there is replaced by another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandbox.instruments import Pair
+    from sandbox.orders import Order
+    from sandbox.synthetic import Levels, Synthetic
+
+
+REMEMBERED = 4096
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something a taker may take: a part of the market's level, or a client's order."""
+
+    price: int
+    lots: int
+    stamp: int
+    maker: Order | None = None
+
+
+class Liquidity:
+    """One market's depth, less what has been taken out of it."""
+
+    def __init__(self, market: Synthetic, pair: Pair) -> None:
+        self.pair = pair
+        self._market = market
+        self._taken: dict[tuple[bool, int], tuple[int, int]] = {}
+
+    def levels(self, time: int, depth: int) -> tuple[list[Offer], list[Offer]]:
+        """Give what is left of bids and asks at a moment, best first."""
+        bids, asks = self._market.levels(self.pair, time, depth)
+        return self._left(bids, asks=False), self._left(asks, asks=True)
+
+    def _left(self, levels: Levels, *, asks: bool) -> list[Offer]:
+        rows = zip(
+            levels.price.tolist(), levels.quantity.tolist(), levels.stamp.tolist(), strict=True
+        )
+        if not self._taken:
+            return [Offer(price, lots, stamp) for price, lots, stamp in rows]
+        found = []
+        for price, lots, stamp in rows:
+            taken = self._taken.get((asks, price))
+            left = lots if taken is None or taken[0] != stamp else lots - taken[1]
+            if left > 0:
+                found.append(Offer(price, left, stamp))
+        return found
+
+    def take(self, offer: Offer, lots: int, *, asks: bool) -> None:
+        """Remember that part of a level is gone."""
+        key = asks, offer.price
+        stamp, before = self._taken.get(key, (offer.stamp, 0))
+        self._taken[key] = offer.stamp, lots + (before if stamp == offer.stamp else 0)
+        if len(self._taken) > REMEMBERED:
+            self._taken.pop(next(iter(self._taken)))
+
+
+def offers_in_order(levels: list[Offer], resting: list[Order]) -> list[Offer]:
+    """Put the market's levels and clients' orders in the order in which they are taken.
+
+    At one price, the market's volume that was there before a client's order goes first.
+
+    Args:
+        levels: The market's side of the book, best first.
+        resting: Clients' orders on the same side, best and oldest first.
+    """
+    made: list[Offer] = []
+    queue = list(resting)
+    for level in levels:
+        while queue and _better(queue[0], level):
+            made.append(_offer(queue.pop(0)))
+        left = level.lots
+        while queue and queue[0].limit == level.price:
+            ahead = min(left, queue[0].ahead)
+            if ahead:
+                made.append(Offer(level.price, ahead, level.stamp))
+                left -= ahead
+            made.append(_offer(queue.pop(0)))
+        if left:
+            made.append(Offer(level.price, left, level.stamp))
+    made.extend(_offer(order) for order in queue)
+    return made
+
+
+def _better(order: Order, level: Offer) -> bool:
+    assert order.limit is not None
+    return order.limit > level.price if order.buys else order.limit < level.price
+
+
+def _offer(order: Order) -> Offer:
+    assert order.limit is not None
+    return Offer(order.limit, order.remaining, 0, order)

@@ -1,0 +1,114 @@
+"""From the options of the command line to an exchange that is ready to serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+from sandbox.clock import Anchor, start_clock
+from sandbox.errors import BadStart, Refused
+from sandbox.exchange import Exchange
+from sandbox.forms import moment
+from sandbox.instruments import find_asset
+from sandbox.keys import Key, is_secret, mint_key
+from sandbox.store import Store
+from sandbox.synthetic import LISTED_NS, Synthetic
+from sandbox.venue import Venue
+
+BASIS_POINT = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the person who starts the exchange may choose."""
+
+    seed: int
+    market: str
+    edge: float
+    clock: str
+    speed: float
+    start: str | None
+    state: str | None
+    fees: int
+    balance: tuple[str, ...]
+    key: str
+    secret: str
+
+
+def open_venue(settings: Settings) -> Venue:
+    """Build the exchange, or continue the one a state file keeps."""
+    if settings.market != "synthetic":
+        msg = f"market must be synthetic, not {settings.market}"
+        raise BadStart(msg, 2)
+    opening = _read_balances(settings.balance)
+    began = None if settings.start is None else _read_start(settings.start)
+    store = Store(settings.state)
+    _check_same_market(store, settings.seed, settings.edge)
+    market = Synthetic(settings.seed, settings.edge / BASIS_POINT)
+    exchange = Exchange(market, settings.fees)
+    store.load(exchange)
+    clock = start_clock(
+        start=began,
+        speed=settings.speed,
+        simulated=settings.clock == "simulated",
+        kept=store.fact("anchor", Anchor),
+        latest=exchange.time,
+    )
+    keys = {key.name: key for key in store.read_keys()}
+    venue = Venue(exchange, clock, store, keys, opening)
+    if exchange.time == 0:
+        exchange.time = clock.now()
+    _admit_first_key(venue, settings.key, settings.secret)
+    return venue
+
+
+def _read_balances(texts: tuple[str, ...]) -> dict[str, Decimal]:
+    made: dict[str, Decimal] = {}
+    for text in texts:
+        name, _, amount = text.partition("=")
+        asset = find_asset(name)
+        try:
+            value = Decimal(amount)
+        except InvalidOperation:
+            value = Decimal(-1)
+        if asset is None or not value.is_finite() or value < 0:
+            msg = f"balance must look like USD=10000, not {text}"
+            raise BadStart(msg, 2)
+        made[asset.id] = round(value, asset.decimals)
+    return made
+
+
+def _read_start(text: str) -> int:
+    try:
+        began = moment(text, "start")
+    except Refused as refused:
+        msg = f"start must be an RFC 3339 time such as 2026-01-01T00:00:00Z, not {text}"
+        raise BadStart(msg, 2) from refused
+    if began < LISTED_NS:
+        listed = datetime.fromtimestamp(LISTED_NS / 1e9, UTC)
+        msg = f"start must not be before {listed:%Y-%m-%d}, when the market begins"
+        raise BadStart(msg, 2)
+    return began
+
+
+def _check_same_market(store: Store, seed: int, edge: float) -> None:
+    kept = store.fact("market", tuple[int, float])
+    if kept is None:
+        store.set_facts({"market": (seed, edge)})
+    elif kept != (seed, edge):
+        belongs = f"seed {kept[0]} and edge {kept[1]:g}"
+        msg = f"the state file belongs to {belongs}, not seed {seed} and edge {edge:g}"
+        raise BadStart(msg, 2)
+
+
+def _admit_first_key(venue: Venue, name: str, secret: str) -> None:
+    now = venue.sync()
+    if name and secret:
+        if not is_secret(secret):
+            msg = "KRAKEN_API_SECRET must be base64"
+            raise BadStart(msg, 2)
+        if name not in venue.keys:
+            venue.add_key(Key(name, secret, "main"), now)
+    elif not venue.keys:
+        venue.add_key(mint_key("main"), now)

@@ -1,0 +1,139 @@
+"""Orders, the trades they make, and what is reported about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+
+OPEN = "open"
+CLOSED = "closed"
+CANCELED = "canceled"
+EXPIRED = "expired"
+ZERO = Decimal(0)
+
+
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asks for, whichever door it came through.
+
+    `cash` is set instead of `quantity` where the volume was given in the quote currency.
+    """
+
+    symbol: str
+    side: str
+    ordertype: str
+    quantity: int = 0
+    cash: Decimal | None = None
+    limit: int | None = None
+    tif: str = "GTC"
+    post_only: bool = False
+    userref: int | None = None
+    cl_ord_id: str | None = None
+    expires: int = 0
+    flags: tuple[str, ...] = ()
+    stp: str = "cancel-newest"
+    validate: bool = False
+    deadline: int | None = None
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """One order and all that has happened to it.
+
+    The exact sums are kept beside the rounded ones, so that rounding never drifts.
+    """
+
+    txid: str
+    account: str
+    symbol: str
+    side: str
+    ordertype: str
+    quantity: int
+    cash: Decimal | None
+    limit: int | None
+    tif: str
+    post_only: bool
+    userref: int | None
+    cl_ord_id: str | None
+    expires: int
+    flags: tuple[str, ...]
+    stp: str
+    opened: int
+    rank: int
+    changed: int = 0
+    closed: int = 0
+    status: str = OPEN
+    reason: str | None = None
+    filled: int = 0
+    ahead: int = 0
+    reserve: Decimal = ZERO
+    exact_cost: Decimal = ZERO
+    cost: Decimal = ZERO
+    exact_fee: Decimal = ZERO
+    fee: Decimal = ZERO
+    trades: list[str] = []
+    amended: bool = False
+
+    @property
+    def buys(self) -> bool:
+        """Whether the order buys."""
+        return self.side == "buy"
+
+    @property
+    def remaining(self) -> int:
+        """The lots still to be filled."""
+        return self.quantity - self.filled
+
+
+class Trade(msgspec.Struct, frozen=True, kw_only=True):
+    """One fill of one order."""
+
+    txid: str
+    order: str
+    account: str
+    symbol: str
+    side: str
+    ordertype: str
+    time: int
+    price: int
+    quantity: int
+    cost: Decimal
+    fee: Decimal
+    maker: bool
+    trade_id: int
+    cl_ord_id: str | None
+    userref: int | None
+
+
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of one balance of one client."""
+
+    id: str
+    account: str
+    asset: str
+    amount: Decimal
+    fee: Decimal
+    balance: Decimal
+    time: int
+    ref: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Something happened to an order; `order` is a copy made at that moment."""
+
+    kind: str
+    order: Order
+    time: int
+    trade: Trade | None = None
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A balance changed."""
+
+    entry: LedgerEntry
+
+
+Event = Reported | Posted

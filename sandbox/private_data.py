@@ -1,0 +1,221 @@
+"""The answers of `/0/private/*` that read: balances, orders, fills, the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sandbox.errors import Refused
+from sandbox.fees import TIERS, describe
+from sandbox.forms import truth, whole
+from sandbox.instruments import ASSET_BY_ID, find_asset, find_pair
+from sandbox.wire import SECOND_NS, order_body, seconds, trade_body
+
+if TYPE_CHECKING:
+    from sandbox.keys import Key
+    from sandbox.orders import LedgerEntry, Order
+    from sandbox.venue import Venue
+
+Form = Mapping[str, Any]
+PAGE = 50
+ASKED_MOST = 50
+
+
+def balance(venue: Venue, key: Key, _form: Form, _now: int) -> Any:
+    """Answer Balance."""
+    return {
+        asset: f"{amount:.{ASSET_BY_ID[asset].decimals}f}"
+        for asset, amount in venue.exchange.accounts.of(key.account).items()
+    }
+
+
+def balance_extended(venue: Venue, key: Key, _form: Form, _now: int) -> Any:
+    """Answer BalanceEx."""
+    accounts = venue.exchange.accounts
+    return {
+        asset: {
+            "balance": f"{amount:.{ASSET_BY_ID[asset].decimals}f}",
+            "hold_trade": f"{accounts.held[key.account, asset]:.{ASSET_BY_ID[asset].decimals}f}",
+        }
+        for asset, amount in accounts.of(key.account).items()
+    }
+
+
+def trade_volume(venue: Venue, _key: Key, form: Form, _now: int) -> Any:
+    """Answer TradeVolume with the tier the exchange was started with."""
+    tier = venue.exchange.tier_number
+    volume = f"{TIERS[tier - 1].volume:.4f}"
+    answer: dict[str, Any] = {"currency": "ZUSD", "volume": volume}
+    if form.get("pair"):
+        found = [find_pair(name) for name in str(form["pair"]).split(",")]
+        if None in found:
+            raise Refused("EQuery:Unknown asset pair")
+        names = [pair[0] for pair in found if pair is not None]
+        answer["fees"] = {name: describe(tier, maker=False) for name in names}
+        answer["fees_maker"] = {name: describe(tier, maker=True) for name in names}
+    return answer
+
+
+def _time_filter(form: Form, times: Callable[[str], int]) -> Callable[[int], bool]:
+    """Build the test of `start` (exclusive) and `end` (inclusive): seconds or ids."""
+    bounds: list[int | None] = []
+    for name in ("start", "end"):
+        text = str(form.get(name) or "")
+        if not text:
+            bounds.append(None)
+        elif text[0] in "OTL":
+            bounds.append(times(text))
+        else:
+            bounds.append(int(_number(text, name) * SECOND_NS))
+    low, high = bounds
+    return lambda at: (low is None or at > low) and (high is None or at <= high)
+
+
+def _number(text: str, name: str) -> Decimal:
+    whole(text.replace(".", "", 1), name)
+    return Decimal(text)
+
+
+def _page(form: Form, found: list[Any]) -> list[Any]:
+    offset = whole(form.get("ofs") or 0, "ofs")
+    return found[max(offset, 0) :][:PAGE]
+
+
+def _matches(form: Form, order: Order) -> bool:
+    if form.get("userref") and order.userref != whole(form["userref"], "userref"):
+        return False
+    return not form.get("cl_ord_id") or order.cl_ord_id == form["cl_ord_id"]
+
+
+def open_orders(venue: Venue, key: Key, form: Form, _now: int) -> Any:
+    """Answer OpenOrders."""
+    shown = truth(form.get("trades"))
+    return {
+        "open": {
+            order.txid: order_body(order, with_trades=shown)
+            for order in reversed(venue.exchange.open_orders(key.account))
+            if _matches(form, order)
+        }
+    }
+
+
+def closed_orders(venue: Venue, key: Key, form: Form, _now: int) -> Any:
+    """Answer ClosedOrders, latest first, fifty a page."""
+    orders = venue.exchange.orders
+
+    def closing(order: Order) -> int:
+        return order.opened if form.get("closetime") == "open" else order.closed
+
+    inside = _time_filter(form, lambda txid: closing(orders[txid]) if txid in orders else 0)
+    found = [
+        order
+        for order in orders.values()
+        if order.account == key.account
+        and order.closed
+        and inside(closing(order))
+        and _matches(form, order)
+    ]
+    found.sort(key=lambda o: (o.closed, o.rank), reverse=True)
+    shown = truth(form.get("trades"))
+    return {
+        "closed": {o.txid: order_body(o, with_trades=shown) for o in _page(form, found)},
+        "count": len(found),
+    }
+
+
+def query_orders(venue: Venue, key: Key, form: Form, _now: int) -> Any:
+    """Answer QueryOrders; an id nobody knows is left out without a word."""
+    names = _asked(form)
+    shown = truth(form.get("trades"))
+    found = [venue.exchange.orders.get(name) for name in names]
+    return {
+        order.txid: order_body(order, with_trades=shown)
+        for order in found
+        if order is not None and order.account == key.account and _matches(form, order)
+    }
+
+
+def _asked(form: Form) -> list[str]:
+    names = [name for name in str(form.get("txid") or "").split(",") if name]
+    if not names or len(names) > ASKED_MOST:
+        raise Refused("EGeneral:Invalid arguments")
+    return names
+
+
+def trades_history(venue: Venue, key: Key, form: Form, _now: int) -> Any:
+    """Answer TradesHistory, latest first, fifty a page."""
+    trades = venue.exchange.trades
+    inside = _time_filter(form, lambda txid: trades[txid].time if txid in trades else 0)
+    found = [t for t in trades.values() if t.account == key.account and inside(t.time)]
+    found.reverse()
+    return {
+        "trades": {trade.txid: trade_body(trade) for trade in _page(form, found)},
+        "count": len(found),
+    }
+
+
+def query_trades(venue: Venue, key: Key, form: Form, _now: int) -> Any:
+    """Answer QueryTrades."""
+    found = [venue.exchange.trades.get(name) for name in _asked(form)]
+    if any(trade is None or trade.account != key.account for trade in found):
+        raise Refused("EQuery:Invalid trade")
+    return {trade.txid: trade_body(trade) for trade in found if trade is not None}
+
+
+def ledgers(venue: Venue, key: Key, form: Form, _now: int) -> Any:
+    """Answer Ledgers, latest first, fifty a page."""
+    entries = venue.exchange.ledger
+    inside = _time_filter(form, lambda name: entries[name].time if name in entries else 0)
+    wanted = _assets(form)
+    kind = str(form.get("type") or "all")
+    found = [
+        entry
+        for entry in entries.values()
+        if entry.account == key.account
+        and inside(entry.time)
+        and (not wanted or entry.asset in wanted)
+        and kind in {"all", entry.kind}
+    ]
+    found.reverse()
+    return {
+        "ledger": {entry.id: _entry_body(entry) for entry in _page(form, found)},
+        "count": len(found),
+    }
+
+
+def query_ledgers(venue: Venue, key: Key, form: Form, _now: int) -> Any:
+    """Answer QueryLedgers."""
+    names = [name for name in str(form.get("id") or "").split(",") if name]
+    found = [venue.exchange.ledger.get(name) for name in names[:ASKED_MOST]]
+    return {e.id: _entry_body(e) for e in found if e is not None and e.account == key.account}
+
+
+def _assets(form: Form) -> set[str]:
+    text = str(form.get("asset") or "all")
+    if text == "all":
+        return set()
+    found = [find_asset(name) for name in text.split(",")]
+    if None in found:
+        raise Refused("EQuery:Unknown asset")
+    return {asset.id for asset in found if asset is not None}
+
+
+def _entry_body(entry: LedgerEntry) -> dict[str, Any]:
+    decimals = ASSET_BY_ID[entry.asset].decimals
+    return {
+        "aclass": "currency",
+        "amount": f"{entry.amount:.{decimals}f}",
+        "asset": entry.asset,
+        "balance": f"{entry.balance:.{decimals}f}",
+        "fee": f"{entry.fee:.{decimals}f}",
+        "refid": entry.ref,
+        "time": seconds(entry.time),
+        "type": entry.kind,
+        "subtype": "",
+    }
+
+
+def websockets_token(venue: Venue, key: Key, _form: Form, now: int) -> Any:
+    """Answer GetWebSocketsToken."""
+    return {"token": venue.tokens.issue(key, now), "expires": 900}

@@ -1,0 +1,322 @@
+"""The methods a client may call over a websocket."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sandbox import trading
+from sandbox.candles import INTERVALS
+from sandbox.connection import Connection, Topic
+from sandbox.errors import Refused
+from sandbox.forms import from_websocket, moment
+from sandbox.instruments import BY_SYMBOL
+from sandbox.wire import encode, short_stamp, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.feeds import Feeds
+    from sandbox.keys import Key
+    from sandbox.orders import Order
+    from sandbox.venue import Venue
+
+PUBLIC = ("ticker", "book", "trade", "ohlc", "instrument")
+PRIVATE = ("executions", "balances")
+DEPTHS = (10, 25, 100, 500, 1000)
+MAX_RATE_COUNT = 180
+WRONG_DOOR = {
+    True: "Public market data subscriptions are unavailable on this endpoint. Try ws.kraken.com",
+    False: "Private data and trading are unavailable on this endpoint. Try ws-auth.kraken.com",
+}
+WARNINGS = {
+    "executions": [
+        "cancel_reason is deprecated, use reason",
+        "stop_price is deprecated, use triggers.price",
+        "trigger is deprecated use triggers.reference",
+        "triggered_price is deprecated use triggers.last_price",
+    ],
+    "ohlc": ["timestamp is deprecated, use interval_begin"],
+    "instrument": ["tick_size is deprecated, use price_increment"],
+}
+Params = dict[str, Any]
+
+
+class Dialogue:
+    """Answers one connection's requests."""
+
+    def __init__(self, venue: Venue, feeds: Feeds, connection: Connection) -> None:
+        self._venue = venue
+        self._feeds = feeds
+        self._connection = connection
+        self._method = ""
+        self._request: Params = {}
+        self._arrived = 0
+
+    def hear(self, text: str) -> None:
+        """Answer one message."""
+        self._arrived = self._venue.sync()
+        self._method, self._request = "", {}
+        try:
+            self._request = read_request(text)
+            self._method = str(self._request.get("method") or "")
+            self._dispatch()
+        except Refused as refused:
+            self._refuse(refused.text)
+        finally:
+            self._venue.commit(self._arrived)
+
+    def _dispatch(self) -> None:
+        params = self._request.get("params") or {}
+        if not isinstance(params, dict):
+            raise Refused("Unsupported field: 'params' for the given msg type")
+        match self._method:
+            case "ping":
+                self._reply({}, method="pong", bare=True)
+            case "subscribe" | "unsubscribe":
+                self._subscription(params)
+            case name if name in _TRADING:
+                self._trade(_TRADING[name], params)
+            case _:
+                raise Refused("Unsupported event")
+
+    def _stamps(self) -> Params:
+        left = self._venue.clock.now()
+        made: Params = {"time_in": stamp(self._arrived), "time_out": stamp(left)}
+        if "req_id" in self._request:
+            made["req_id"] = self._request["req_id"]
+        return made
+
+    def _reply(self, result: Any, *, method: str = "", bare: bool = False) -> None:
+        body: Params = {"method": method or self._method}
+        if not bare:
+            body |= {"result": result, "success": True}
+        self._connection.send(encode(body | self._stamps()))
+
+    def _refuse(self, text: str, **more: Any) -> None:
+        body: Params = {"error": text, "method": self._method, "success": False}
+        self._connection.send(encode(body | more | self._stamps()))
+
+    def _key(self, params: Params) -> Key:
+        key = self._venue.tokens.owner(params.get("token"), self._arrived)
+        if key is None:
+            raise Refused("ESession:Invalid session")
+        return key
+
+    def _subscription(self, params: Params) -> None:
+        channel = params.get("channel")
+        if channel in PRIVATE:
+            self._subscribe_private(str(channel), params)
+        elif channel in PUBLIC:
+            self._subscribe_public(str(channel), params)
+        else:
+            raise Refused(f"Channel not supported {channel}" if channel else "Unsupported event")
+
+    def _subscribe_private(self, channel: str, params: Params) -> None:
+        if not self._connection.private:
+            raise Refused(WRONG_DOOR[False])
+        try:
+            key = self._key(params)
+        except Refused as refused:
+            self._refuse(refused.text, channel=channel, status="error")
+            return
+        if self._method == "unsubscribe":
+            self._feeds.leave(self._connection, Topic(channel))
+            self._reply({"channel": channel})
+            return
+        self._venue.tokens.keep(params["token"])
+        self._reply(self._private_ack(channel, params))
+        wants = {
+            "snapshot": params.get("snapshot", True) is not False,
+            "orders": _wants(params, "snap_orders", default=True),
+            "trades": _wants(params, "snap_trades", default=False),
+            "order_status": params.get("order_status", True) is not False,
+        }
+        self._venue.commit(self._arrived)
+        self._feeds.join_private(self._connection, channel, key.account, wants)
+
+    @staticmethod
+    def _private_ack(channel: str, params: Params) -> Params:
+        ack: Params = {"channel": channel}
+        if channel == "executions":
+            ack["maxratecount"] = MAX_RATE_COUNT
+        ack["snapshot"] = params.get("snapshot", True) is not False
+        if channel in WARNINGS:
+            ack["warnings"] = WARNINGS[channel]
+        return ack
+
+    def _subscribe_public(self, channel: str, params: Params) -> None:
+        if self._connection.private:
+            raise Refused(WRONG_DOOR[True])
+        if channel == "instrument":
+            self._one_topic(Topic(channel), params, {})
+            return
+        symbols = params.get("symbol")
+        if not isinstance(symbols, list) or not symbols:
+            raise Refused("Symbol(s) not found")
+        detail, shown = _detail(channel, params)
+        for symbol in symbols:
+            if not isinstance(symbol, str) or symbol not in BY_SYMBOL:
+                self._refuse(f"Currency pair not supported {symbol}", symbol=symbol)
+                continue
+            self._one_topic(Topic(channel, symbol, detail), params, shown)
+
+    def _one_topic(self, topic: Topic, params: Params, shown: Params) -> None:
+        ack: Params = {"channel": topic.channel} | shown
+        if topic.symbol:
+            ack["symbol"] = topic.symbol
+        held = topic in self._connection.topics
+        if self._method == "unsubscribe":
+            if not held:
+                self._refuse("Subscription Not Found", symbol=topic.symbol)
+                return
+            self._feeds.leave(self._connection, topic)
+            self._reply(ack)
+            return
+        if held:
+            self._refuse("Already subscribed", symbol=topic.symbol)
+            return
+        snapshot = params.get("snapshot", True) is not False
+        ack["snapshot"] = snapshot
+        if topic.channel in WARNINGS:
+            ack["warnings"] = WARNINGS[topic.channel]
+        self._reply(ack)
+        self._feeds.join(self._connection, topic, snapshot=snapshot)
+
+    def _trade(self, act: Callable[..., Any], params: Params) -> None:
+        if not self._connection.private:
+            raise Refused(WRONG_DOOR[False])
+        key = self._key(params)
+        for result in act(self._venue, key.account, params, self._arrived):
+            if isinstance(result, Refused):
+                self._refuse(result.text)
+            else:
+                self._reply(result)
+
+
+def read_request(text: str) -> Params:
+    """Read a message, keeping decimals exact."""
+    try:
+        request = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise Refused("Malformed request") from error
+    if not isinstance(request, dict):
+        raise Refused("Malformed request")
+    return request
+
+
+def _wants(params: Params, name: str, *, default: bool) -> bool:
+    return bool(params.get(name, default)) and params.get("snapshot", True) is not False
+
+
+def _detail(channel: str, params: Params) -> tuple[str, Params]:
+    match channel:
+        case "book":
+            depth = params.get("depth", 10)
+            if depth not in DEPTHS:
+                raise Refused("Subscription depth not supported")
+            return str(depth), {"depth": depth}
+        case "ohlc":
+            interval = params.get("interval", 1)
+            if interval not in INTERVALS:
+                raise Refused("Subscription ohlc interval not supported")
+            return str(interval), {"interval": interval}
+        case "ticker":
+            trigger = params.get("event_trigger", "trades")
+            if trigger not in {"trades", "bbo"}:
+                raise Refused("Event trigger not supported")
+            return str(trigger), {"event_trigger": trigger}
+        case _:
+            return "", {}
+
+
+def _names(order: Order) -> Params:
+    names: Params = {"order_id": order.txid}
+    if order.cl_ord_id is not None:
+        names["cl_ord_id"] = order.cl_ord_id
+    if order.userref is not None:
+        names["order_userref"] = order.userref
+    return names
+
+
+def _add(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
+    order = trading.add(venue, account, from_websocket(params), now)
+    return [_names(order) if order.txid else {}]
+
+
+def _batch_add(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
+    legs = params.get("orders")
+    if not isinstance(legs, list) or not all(isinstance(leg, dict) for leg in legs):
+        raise Refused("EGeneral:Invalid arguments:orders")
+    shared: Params = {n: params[n] for n in ("symbol", "deadline", "validate") if n in params}
+    requests = [from_websocket({**leg, **shared}) for leg in legs]
+    made = trading.add_batch(venue, account, requests, now)
+    return [[{"error": leg} if isinstance(leg, str) else _names(leg) for leg in made]]
+
+
+def _amend(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
+    order = trading.find_open(
+        venue, account, txid=_text(params, "order_id"), cl_ord_id=_text(params, "cl_ord_id")
+    )
+    deadline = moment(params["deadline"], "deadline") if params.get("deadline") else None
+    return [{"amend_id": trading.amend(venue, order, params, deadline, now), **_names(order)}]
+
+
+def _text(params: Params, name: str) -> str | None:
+    value = params.get(name)
+    return None if value is None else str(value)
+
+
+def _cancel(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
+    made: list[Any] = []
+    for name in ("order_id", "cl_ord_id", "order_userref"):
+        values = params.get(name) or []
+        for value in values if isinstance(values, list) else [values]:
+            made.extend(_cancel_one(venue, account, name, value, now))
+    if not made:
+        raise Refused("EGeneral:Invalid arguments")
+    return made
+
+
+def _cancel_one(venue: Venue, account: str, name: str, value: Any, now: int) -> list[Any]:
+    try:
+        if name == "order_userref":
+            found = trading.by_userref(venue, account, int(value))
+        elif name == "cl_ord_id":
+            found = [trading.find_open(venue, account, cl_ord_id=str(value))]
+        else:
+            found = [trading.find_open(venue, account, txid=str(value))]
+    except (Refused, ValueError, TypeError) as error:
+        return [error if isinstance(error, Refused) else Refused("EGeneral:Invalid arguments")]
+    trading.cancel_all(venue, found, now)
+    return [_names(order) for order in found]
+
+
+def _batch_cancel(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
+    values = [*(params.get("orders") or []), *(params.get("cl_ord_id") or [])]
+    made = [
+        result for value in values for result in _cancel_one(venue, account, "order_id", value, now)
+    ]
+    return [{"count": sum(not isinstance(result, Refused) for result in made)}]
+
+
+def _cancel_all(venue: Venue, account: str, _params: Params, now: int) -> list[Any]:
+    return [{"count": trading.cancel_all(venue, venue.exchange.open_orders(account), now)}]
+
+
+def _arm(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
+    fires = trading.arm(venue, account, params.get("timeout", ""), now)
+    trigger = short_stamp(fires) if fires else "0"
+    return [{"currentTime": short_stamp(now), "triggerTime": trigger}]
+
+
+_TRADING: dict[str, Callable[[Venue, str, Params, int], list[Any]]] = {
+    "add_order": _add,
+    "batch_add": _batch_add,
+    "amend_order": _amend,
+    "cancel_order": _cancel,
+    "batch_cancel": _batch_cancel,
+    "cancel_all": _cancel_all,
+    "cancel_all_orders_after": _arm,
+}

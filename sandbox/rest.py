@@ -1,0 +1,90 @@
+"""The REST doors: envelope, signature and nonce around the answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl
+
+from sandbox import private_data, private_trading, public_data
+from sandbox.errors import Refused
+from sandbox.keys import Key, authenticate
+from sandbox.venue import Venue
+from sandbox.wire import encode
+
+Private = Callable[[Venue, Key, dict[str, Any], int], Any]
+PRIVATE: dict[str, Private] = {
+    "Balance": private_data.balance,
+    "BalanceEx": private_data.balance_extended,
+    "TradeVolume": private_data.trade_volume,
+    "OpenOrders": private_data.open_orders,
+    "ClosedOrders": private_data.closed_orders,
+    "QueryOrders": private_data.query_orders,
+    "TradesHistory": private_data.trades_history,
+    "QueryTrades": private_data.query_trades,
+    "Ledgers": private_data.ledgers,
+    "QueryLedgers": private_data.query_ledgers,
+    "GetWebSocketsToken": private_data.websockets_token,
+    "AddOrder": private_trading.add_order,
+    "AddOrderBatch": private_trading.add_order_batch,
+    "AmendOrder": private_trading.amend_order,
+    "CancelOrder": private_trading.cancel_order,
+    "CancelOrderBatch": private_trading.cancel_order_batch,
+    "CancelAll": private_trading.cancel_all,
+    "CancelAllOrdersAfter": private_trading.cancel_all_after,
+}
+
+
+def answer_public(venue: Venue, name: str, query: dict[str, str]) -> bytes:
+    """Answer a request for public data."""
+    method = public_data.METHODS.get(name)
+    if method is None:
+        return refusal("EGeneral:Unknown method")
+    try:
+        return encode({"error": [], "result": method(venue, venue.sync(), query)})
+    except Refused as refused:
+        return refusal(refused.text)
+
+
+def answer_private(venue: Venue, name: str, headers: dict[str, str], body: bytes) -> bytes:
+    """Answer a signed request; it is kept before it is answered."""
+    method = PRIVATE.get(name, _unknown)
+    now = venue.sync()
+    try:
+        form = read_form(body)
+        key = authenticate(
+            venue.keys,
+            (headers.get("api-key", ""), headers.get("api-sign", "")),
+            f"/0/private/{name}",
+            str(form.get("nonce", "")),
+            body,
+        )
+        venue.touched.append(key)
+        return encode({"error": [], "result": method(venue, key, form, now)})
+    except Refused as refused:
+        return refusal(refused.text)
+    finally:
+        venue.commit(now)
+
+
+def _unknown(_venue: Venue, _key: Key, _form: dict[str, Any], _now: int) -> Any:
+    raise Refused("EGeneral:Unknown method")
+
+
+def refusal(text: str) -> bytes:
+    """Write the envelope of an error."""
+    return encode({"error": [text]})
+
+
+def read_form(body: bytes) -> dict[str, Any]:
+    """Read a urlencoded or JSON body."""
+    try:
+        text = body.decode()
+        if text.lstrip().startswith("{"):
+            form = json.loads(text, parse_float=Decimal)
+            return form if isinstance(form, dict) else {}
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=200))
+    except (ValueError, RecursionError) as error:
+        raise Refused("EGeneral:Invalid arguments") from error

@@ -1,0 +1,174 @@
+"""A market that is a pure function of a seed, a symbol and the time.
+
+An hour is a block: 2048 quotes at equal steps and 360 trades at irregular times, made in one
+go. Any hour can be made at any time, in any order, and is always the same to the last digit,
+so history and the live feed agree however often the exchange is restarted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from sandbox.path import STEPS, walk
+from sandbox.randomness import Integers, generator, number, scramble
+from sandbox.swings import displacement, excitement
+
+if TYPE_CHECKING:
+    from sandbox.instruments import Pair
+
+HOUR_NS = 3_600_000_000_000
+STEP_NS = HOUR_NS // STEPS
+TRADES = 360
+LISTED_NS = 1_640_995_200_000_000_000
+_TOUCH_LIFE = 8
+_EVEN = 0.5
+_MARKET_ORDERS = 0.4
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Prints:
+    """Trades in the order they happened: time in ns, price in ticks, quantity in lots."""
+
+    time: Ints
+    price: Ints
+    quantity: Ints
+    bought: Flags
+    market: Flags
+    identity: Ints
+
+
+@dataclass(frozen=True)
+class Block:
+    """One hour of the market: its trades, and the best bid and ask at every step."""
+
+    prints: Prints
+    bid: Ints
+    ask: Ints
+
+
+@dataclass(frozen=True)
+class Levels:
+    """One side of the book from the touch outward, each level with the stamp of its order.
+
+    The stamp changes when the order at a price is replaced by another.
+    """
+
+    price: Ints
+    quantity: Ints
+    stamp: Ints
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """The seeded market. `edge` is the planted pattern as a fraction of the price."""
+
+    seed: int
+    edge: float
+
+    def block(self, pair: Pair, hour: int) -> Block:
+        """Give one hour of a market, counted from 1970."""
+        return _block(self.seed, self.edge, pair, hour)
+
+    def touch(self, pair: Pair, time: int) -> tuple[int, int]:
+        """Give the best bid and ask in ticks at a moment in nanoseconds."""
+        block = self.block(pair, time // HOUR_NS)
+        step = time % HOUR_NS // STEP_NS
+        return int(block.bid[step]), int(block.ask[step])
+
+    def levels(self, pair: Pair, time: int, depth: int) -> tuple[Levels, Levels]:
+        """Give bids and asks at a moment, best first."""
+        bid, ask = self.touch(pair, time)
+        step = time // STEP_NS
+        base = number(self.seed, pair.symbol, "depth")
+        return (
+            _side(base, pair, bid, step, -depth),
+            _side(base + 1, pair, ask, step, depth),
+        )
+
+
+@lru_cache(maxsize=4096)
+def _block(seed: int, edge: float, pair: Pair, hour: int) -> Block:
+    relative, lively = walk(seed, pair.symbol, hour)
+    seconds: Floats = np.arange(STEPS, dtype=np.float64) * (3600 / STEPS)
+    planted = displacement(seed, pair.symbol, hour, edge, seconds)
+    middle = pair.typical_price * 10**pair.price_decimals * np.exp(relative + planted)
+    random = generator(seed, pair.symbol, "trades", hour)
+    mood = np.repeat(np.exp(0.35 * random.standard_normal(STEPS // 32)), 32)
+    nervous = 0.7 + 0.3 * np.sqrt(np.minimum(lively, 9.0))
+    half = middle * (pair.spread / 2) * mood * nervous
+    bid = np.floor(middle - half).astype(np.int64)
+    ask = np.maximum(np.ceil(middle + half).astype(np.int64), bid + 1)
+    busy = excitement(seed, pair.symbol, hour, edge, seconds)
+    shape = _Shape(bid, ask, busy, lively)
+    return Block(_trades(random, pair, hour, shape), bid, ask)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    bid: Ints
+    ask: Ints
+    busy: Floats
+    lively: Floats
+
+
+def _trades(random: np.random.Generator, pair: Pair, hour: int, shape: _Shape) -> Prints:
+    minute_mood = np.repeat(random.gamma(4.0, 0.25, 64), STEPS // 64)
+    intensity = np.concatenate([[0.0], np.cumsum(shape.busy * minute_mood)])
+    wanted = (np.arange(TRADES) + random.random(TRADES)) / TRADES * intensity[-1]
+    places = np.interp(wanted, intensity, np.arange(STEPS + 1))
+    offset = np.minimum((places * STEP_NS).astype(np.int64), HOUR_NS - TRADES - 1)
+    offset += np.arange(TRADES)
+    step = offset // STEP_NS
+    bought = random.random(TRADES) < _EVEN
+    daily = 1 + 0.5 * np.sin(2 * np.pi * (hour % 24 - 8) / 24)
+    stir = np.sqrt(np.clip(shape.lively[step], 0.1, 9.0))
+    cost = pair.typical_cost * daily * shape.busy[step] * stir
+    size = cost * np.exp(1.2 * random.standard_normal(TRADES) - 0.72)
+    price = np.where(bought, shape.ask[step], shape.bid[step])
+    units = size * 10.0 ** (pair.lot_decimals + pair.price_decimals) / price
+    return Prints(
+        time=hour * HOUR_NS + offset,
+        price=price,
+        quantity=np.maximum(units.astype(np.int64), 1000),
+        bought=bought,
+        market=random.random(TRADES) < _MARKET_ORDERS,
+        identity=hour * TRADES + np.arange(TRADES),
+    )
+
+
+def _unit(values: Integers) -> npt.NDArray[np.float64]:
+    return (values >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+def _side(base: int, pair: Pair, touch: int, step: int, depth: int) -> Levels:
+    """Place one order in every cell of prices beyond the touch, each with its own life."""
+    cell, size = pair.cell, pair.typical_cost / pair.typical_price * 10**pair.lot_decimals
+    outward = 1 if depth > 0 else -1
+    cells = touch // cell + outward * np.arange(1, abs(depth), dtype=np.int64)
+    names = scramble(cells.astype(np.uint64) ^ np.uint64(base & 0xFFFFFFFFFFFFFFFF))
+    life = 40 + (names % np.uint64(80)).astype(np.int64)
+    stamp = (step + (names % np.uint64(997)).astype(np.int64)) // life
+    first = scramble(names ^ stamp.astype(np.uint64))
+    second, third = scramble(first), scramble(scramble(first))
+    price = cells * cell + (first % np.uint64(cell)).astype(np.int64)
+    spread = _unit(first) + _unit(second) + _unit(third) - 1.5
+    quantity = (4 * size * np.exp(2.0 * spread)).astype(np.int64) + 1
+    touch_stamp = step // _TOUCH_LIFE
+    own = scramble(np.array([touch, touch_stamp, base & 0x7FFFFFFF]).astype(np.uint64))
+    at_touch = (
+        int(2 * size * (0.2 + 2 * float(_unit(scramble(own[:1] ^ own[1:2] ^ own[2:]))[0]))) + 1
+    )
+    return Levels(
+        np.concatenate([[touch], price]),
+        np.concatenate([[at_touch], quantity]),
+        np.concatenate([[touch_stamp], stamp]),
+    )

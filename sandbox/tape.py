@@ -1,0 +1,219 @@
+"""Every trade of a market in order: the market's own, and those of the exchange's clients.
+
+A client's fill takes the next trade id and moves all later ids up by one. The fills are few
+and are kept; the rest is made again whenever it is asked for.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from sandbox.synthetic import HOUR_NS, LISTED_NS, TRADES, Ints, Prints, Synthetic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.instruments import Pair
+
+MINUTE_NS = 60_000_000_000
+MINUTES = 60
+REMEMBERED_HOURS = 512
+
+
+class OwnPrint(msgspec.Struct, frozen=True):
+    """A trade in which one of this exchange's clients took part."""
+
+    symbol: str
+    time: int
+    price: int
+    quantity: int
+    bought: bool
+    market: bool
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """Sixty one-minute bars in ticks and lots; a minute without trades has a count of 0."""
+
+    open: Ints
+    high: Ints
+    low: Ints
+    close: Ints
+    volume: Ints
+    notional: npt.NDArray[np.float64]
+    count: Ints
+
+
+class Tape:
+    """The trades of one market."""
+
+    def __init__(self, market: Synthetic, pair: Pair) -> None:
+        self.pair = pair
+        self._market = market
+        self._own: list[OwnPrint] = []
+        self._times: list[int] = []
+        self._merged: dict[int, tuple[int, Prints]] = {}
+        self._minutes: dict[int, tuple[int, Minutes]] = {}
+
+    def add(self, own: OwnPrint) -> int:
+        """Print a client's fill, which must be later than any before, and give its trade id."""
+        self._own.append(own)
+        self._times.append(own.time)
+        return self._identity(own.time)
+
+    def next_time(self, now: int) -> int:
+        """Give the time a fill may carry: now, or just after the last fill."""
+        return max(now, self._times[-1] + 1) if self._times else now
+
+    def _identity(self, time: int) -> int:
+        prints = self._market.block(self.pair, time // HOUR_NS).prints
+        before = int(np.searchsorted(prints.time, time, side="right"))
+        return time // HOUR_NS * TRADES + before + bisect_right(self._times, time) - 1
+
+    def hour(self, hour: int) -> Prints:
+        """Give one hour of trades, clients' fills included."""
+        first = bisect_right(self._times, hour * HOUR_NS - 1)
+        last = bisect_right(self._times, (hour + 1) * HOUR_NS - 1)
+        prints = self._market.block(self.pair, hour).prints
+        if last == 0:
+            return prints
+        known = self._merged.get(hour)
+        if known is None or known[0] != last:
+            known = last, _merge(prints, self._own[first:last], first)
+            if len(self._merged) > REMEMBERED_HOURS:
+                self._merged.clear()
+            self._merged[hour] = known
+        return known[1]
+
+    def minutes(self, hour: int) -> Minutes:
+        """Give the sixty one-minute bars of an hour that is over."""
+        last = bisect_right(self._times, (hour + 1) * HOUR_NS - 1)
+        first = bisect_right(self._times, hour * HOUR_NS - 1)
+        known = self._minutes.get(hour)
+        if known is None or known[0] != last - first:
+            known = last - first, bars(self.hour(hour), hour)
+            self._minutes[hour] = known
+        return known[1]
+
+    def minutes_until(self, hour: int, now: int) -> Minutes:
+        """Give the bars of an hour as they stand at a moment within or after it."""
+        if now >= (hour + 1) * HOUR_NS:
+            return self.minutes(hour)
+        prints = self.hour(hour)
+        return bars(part(prints, 0, int(np.searchsorted(prints.time, now, side="right"))), hour)
+
+    def between(self, after: int, until: int) -> Prints:
+        """Give the trades later than one moment and not later than another."""
+        pieces = []
+        for hour in range(after // HOUR_NS, until // HOUR_NS + 1):
+            prints = self.hour(hour)
+            low, high = np.searchsorted(prints.time, [after, until], side="right")
+            pieces.append(part(prints, int(low), int(high)))
+        return join(pieces)
+
+    def since(self, after: int, until: int, count: int) -> Prints:
+        """Give the first trades later than a moment, at most `count`."""
+        pieces, found = [], 0
+        start = max(after, LISTED_NS)
+        for hour in range(start // HOUR_NS, until // HOUR_NS + 1):
+            prints = self.hour(hour)
+            low, high = np.searchsorted(prints.time, [start, until], side="right")
+            high = min(int(high), int(low) + count - found)
+            pieces.append(part(prints, int(low), high))
+            found += high - int(low)
+            if found >= count:
+                break
+        return join(pieces)
+
+    def latest(self, until: int, count: int) -> Prints:
+        """Give the last trades not later than a moment, oldest first."""
+        pieces: list[Prints] = []
+        for hour in self._hours_back(until):
+            prints = self.hour(hour)
+            high = int(np.searchsorted(prints.time, until, side="right"))
+            low = max(0, high - count)
+            pieces.append(part(prints, low, high))
+            count -= high - low
+            if count <= 0:
+                break
+        return join(pieces[::-1])
+
+    @staticmethod
+    def _hours_back(until: int) -> Iterator[int]:
+        yield from range(until // HOUR_NS, LISTED_NS // HOUR_NS - 1, -1)
+
+
+def part(prints: Prints, low: int, high: int) -> Prints:
+    """Cut a run of trades out of another."""
+    cut = slice(low, high)
+    return Prints(
+        prints.time[cut],
+        prints.price[cut],
+        prints.quantity[cut],
+        prints.bought[cut],
+        prints.market[cut],
+        prints.identity[cut],
+    )
+
+
+def join(pieces: list[Prints]) -> Prints:
+    """Put runs of trades one after another."""
+    if len(pieces) == 1:
+        return pieces[0]
+    none = np.empty(0, np.int64)
+    if not pieces:
+        return Prints(none, none, none, none.astype(bool), none.astype(bool), none)
+    return Prints(
+        np.concatenate([p.time for p in pieces]),
+        np.concatenate([p.price for p in pieces]),
+        np.concatenate([p.quantity for p in pieces]),
+        np.concatenate([p.bought for p in pieces]),
+        np.concatenate([p.market for p in pieces]),
+        np.concatenate([p.identity for p in pieces]),
+    )
+
+
+def _merge(prints: Prints, own: list[OwnPrint], earlier: int) -> Prints:
+    if not own:
+        return Prints(
+            prints.time,
+            prints.price,
+            prints.quantity,
+            prints.bought,
+            prints.market,
+            prints.identity + earlier,
+        )
+    times = np.concatenate([prints.time, [p.time for p in own]])
+    order = np.argsort(times, kind="stable")
+    return Prints(
+        times[order],
+        np.concatenate([prints.price, [p.price for p in own]])[order],
+        np.concatenate([prints.quantity, [p.quantity for p in own]])[order],
+        np.concatenate([prints.bought, [p.bought for p in own]])[order],
+        np.concatenate([prints.market, [p.market for p in own]])[order],
+        prints.identity[0] + earlier + np.arange(len(times)),
+    )
+
+
+def bars(prints: Prints, hour: int) -> Minutes:
+    """Sum an hour's trades into sixty one-minute bars."""
+    edges = np.searchsorted(prints.time, hour * HOUR_NS + MINUTE_NS * np.arange(MINUTES + 1))
+    count = np.diff(edges)
+    full = np.flatnonzero(count)
+    starts, ends = edges[full], edges[full + 1] - 1
+    made = [np.zeros(MINUTES, np.int64) for _ in range(5)]
+    notional = np.zeros(MINUTES)
+    if len(full):
+        made[0][full], made[3][full] = prints.price[starts], prints.price[ends]
+        made[1][full] = np.maximum.reduceat(prints.price, starts)
+        made[2][full] = np.minimum.reduceat(prints.price, starts)
+        made[4][full] = np.add.reduceat(prints.quantity, starts)
+        worth = prints.price.astype(np.float64) * prints.quantity
+        notional[full] = np.add.reduceat(worth, starts)
+    return Minutes(made[0], made[1], made[2], made[3], made[4], notional, count)

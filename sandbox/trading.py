@@ -1,0 +1,115 @@
+"""The acts of trading, the same for REST and the websocket."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sandbox.checks import check_deadline
+from sandbox.errors import Refused
+from sandbox.forms import lots, ticks, whole
+from sandbox.instruments import BY_SYMBOL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sandbox.orders import Order, OrderRequest
+    from sandbox.venue import Venue
+
+LONGEST_TIMEOUT = 86400
+BATCH = range(2, 16)
+CANCELS_MOST = 50
+_TXID = re.compile(r"O[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{6}")
+
+
+def check_mode(venue: Venue, request: OrderRequest) -> None:
+    """Refuse an order the exchange's present mode does not take."""
+    if venue.mode == "maintenance":
+        raise Refused("EService:Unavailable")
+    if venue.mode == "cancel_only":
+        raise Refused("EService:Market in cancel_only mode")
+    if venue.mode == "post_only" and not request.post_only:
+        raise Refused("EService:Market in post_only mode")
+    if venue.mode == "limit_only" and request.limit is None:
+        raise Refused("EService:Market in limit_only mode")
+
+
+def add(venue: Venue, account: str, request: OrderRequest, now: int) -> Order:
+    """Place an order, or with `validate` only check it."""
+    check_mode(venue, request)
+    if request.validate:
+        return venue.exchange.check(account, request, now)
+    return venue.exchange.place(account, request, now)
+
+
+def add_batch(
+    venue: Venue, account: str, requests: list[OrderRequest], now: int
+) -> list[Order | str]:
+    """Place two to fifteen orders of one pair; each leg succeeds or is refused alone."""
+    if len(requests) not in BATCH:
+        raise Refused("EGeneral:Invalid arguments:orders")
+    made: list[Order | str] = []
+    for request in requests:
+        try:
+            made.append(add(venue, account, request, now))
+        except Refused as refusal:
+            made.append(refusal.text)
+    return made
+
+
+def find_open(
+    venue: Venue, account: str, *, txid: str | None = None, cl_ord_id: str | None = None
+) -> Order:
+    """Find one open order of a client by either of its ids, or refuse."""
+    if cl_ord_id:
+        named = [o for o in venue.exchange.open_orders(account) if o.cl_ord_id == cl_ord_id]
+        if not named:
+            raise Refused("EOrder:Unknown order")
+        return named[0]
+    order = venue.exchange.orders.get(txid or "")
+    if order is None or order.account != account:
+        known = bool(_TXID.fullmatch(txid or ""))
+        raise Refused("EOrder:Invalid order" if known else "EGeneral:Invalid arguments:txid")
+    if order.txid not in venue.exchange.open:
+        raise Refused("EOrder:Unknown order")
+    return order
+
+
+def by_userref(venue: Venue, account: str, userref: int) -> list[Order]:
+    """Find the open orders that carry a user reference."""
+    found = [o for o in venue.exchange.open_orders(account) if o.userref == userref]
+    if not found:
+        raise Refused("EOrder:Unknown order")
+    return found
+
+
+def cancel_all(venue: Venue, orders: Iterable[Order], now: int) -> int:
+    """Cancel orders and count them."""
+    found = list(orders)
+    for order in found:
+        venue.exchange.cancel(order, now)
+    return len(found)
+
+
+def amend(
+    venue: Venue, order: Order, params: dict[str, Any], deadline: int | None, now: int
+) -> str:
+    """Amend an open order and give the id of the amendment."""
+    check_deadline(deadline, now)
+    pair = BY_SYMBOL[order.symbol]
+    quantity, price = params.get("order_qty"), params.get("limit_price")
+    if quantity is None and price is None:
+        raise Refused("EGeneral:Invalid arguments")
+    wanted = None if quantity is None else lots(quantity, pair)
+    limit = None if price is None else ticks(price, pair)
+    if (wanted is not None and wanted <= 0) or (limit is not None and limit <= 0):
+        raise Refused("EGeneral:Invalid arguments")
+    return venue.exchange.amend(order, wanted, limit, now)
+
+
+def arm(venue: Venue, account: str, timeout: object, now: int) -> int:
+    """Set or clear the dead-man's switch and give the time at which it fires."""
+    seconds = whole(timeout, "timeout")
+    if not 0 <= seconds < LONGEST_TIMEOUT:
+        raise Refused("EGeneral:Invalid arguments:timeout")
+    return venue.exchange.arm(account, seconds, now)

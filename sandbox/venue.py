@@ -1,0 +1,71 @@
+"""The running exchange: time, memory, keys and publication around the pure one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox.keys import Key, Tokens
+from sandbox.orders import Event
+from sandbox.passage import advance
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from sandbox.clock import Clock
+    from sandbox.exchange import Exchange
+    from sandbox.store import Store
+
+MODES = ("online", "maintenance", "cancel_only", "post_only", "limit_only")
+Listener = Callable[[list[Event], int], None]
+
+
+@dataclass
+class Venue:
+    """One exchange in operation.
+
+    Every request first brings the exchange up to the present, and before it is answered
+    everything it changed is written down and published, in this order.
+    """
+
+    exchange: Exchange
+    clock: Clock
+    store: Store
+    keys: dict[str, Key]
+    opening: dict[str, Decimal]
+    tokens: Tokens = field(default_factory=Tokens)
+    mode: str = "online"
+    listeners: list[Listener] = field(default_factory=list)
+    touched: list[Key] = field(default_factory=list)
+
+    def sync(self) -> int:
+        """Bring the exchange to the present and give its time."""
+        now = self.clock.now()
+        advance(self.exchange, now)
+        return now
+
+    def commit(self, now: int) -> None:
+        """Keep what changed and then tell those who listen."""
+        if not self.exchange.journal.empty:
+            self.store.save(self.exchange, self.touched, self.clock.anchor)
+            self.touched = []
+        events, self.exchange.events = self.exchange.events, []
+        for listener in self.listeners:
+            listener(events, now)
+
+    def checkpoint(self) -> None:
+        """Keep the time and the nonces, even though no order changed."""
+        self.store.save(self.exchange, self.touched, self.clock.anchor)
+        self.touched = []
+
+    def add_key(self, key: Key, now: int) -> None:
+        """Admit a key, and open its account if it is new."""
+        new = all(other.account != key.account for other in self.keys.values())
+        self.keys[key.name] = key
+        self.touched.append(key)
+        if new:
+            for asset, amount in self.opening.items():
+                self.exchange.deposit(key.account, asset, amount, now)
+        self.checkpoint()
+        self.commit(now)

@@ -1,0 +1,145 @@
+"""How Kraken writes things: exact decimals in JSON, timestamps, order descriptions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from sandbox.instruments import BY_SYMBOL, Pair
+from sandbox.orders import CANCELED, EXPIRED, OPEN, Order, Trade
+
+SECOND_NS = 1_000_000_000
+encode = msgspec.json.Encoder().encode
+
+
+def raw(text: str) -> msgspec.Raw:
+    """Write a number into JSON exactly as spelled."""
+    return msgspec.Raw(text.encode())
+
+
+def raw_decimal(value: Decimal, decimals: int) -> msgspec.Raw:
+    """Write a decimal into JSON with a fixed number of digits."""
+    return msgspec.Raw(f"{value:.{decimals}f}".encode())
+
+
+def stamp(time: int) -> str:
+    """Write a moment in RFC 3339 with microseconds.
+
+    Examples:
+        >>> stamp(1727286504745996000)
+        '2024-09-25T17:48:24.745996Z'
+    """
+    whole = datetime.fromtimestamp(time // SECOND_NS, UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{time % SECOND_NS // 1000:06d}Z"
+
+
+def long_stamp(time: int) -> str:
+    """Write a moment in RFC 3339 with nanoseconds."""
+    whole = datetime.fromtimestamp(time // SECOND_NS, UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{time % SECOND_NS:09d}Z"
+
+
+def short_stamp(time: int) -> str:
+    """Write a moment in RFC 3339 with whole seconds."""
+    return f"{datetime.fromtimestamp(time // SECOND_NS, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def seconds(time: int) -> msgspec.Raw:
+    """Write a moment as seconds since 1970 with four decimals."""
+    return raw(f"{time // SECOND_NS}.{time % SECOND_NS // 100_000:04d}")
+
+
+def volume_text(order: Order) -> str:
+    """Write an order's volume, in the quote currency where it was given so."""
+    pair = BY_SYMBOL[order.symbol]
+    return pair.quantity_text(order.quantity) if order.cash is None else f"{order.cash:.8f}"
+
+
+def describe(order: Order) -> str:
+    """Describe an order in Kraken's words."""
+    pair = BY_SYMBOL[order.symbol]
+    price = "market" if order.limit is None else f"limit {pair.price_text(order.limit)}"
+    return f"{order.side} {volume_text(order)} {pair.altname} @ {price}"
+
+
+def _average(order: Order, pair: Pair) -> str:
+    if order.filled == 0:
+        return pair.cost_text(Decimal(0))
+    return f"{order.exact_cost / pair.quantity(order.filled):.{pair.price_decimals}f}"
+
+
+def order_body(order: Order, *, with_trades: bool) -> dict[str, Any]:
+    """Show an order the way OpenOrders, ClosedOrders and QueryOrders do."""
+    pair = BY_SYMBOL[order.symbol]
+    nothing = pair.cost_text(Decimal(0))
+    body: dict[str, Any] = {
+        "refid": None,
+        "userref": order.userref,
+        "status": order.status,
+        "opentm": seconds(order.opened),
+        "starttm": 0,
+        "expiretm": order.expires // SECOND_NS,
+        "descr": {
+            "pair": pair.altname,
+            "aclass": "forex",
+            "type": order.side,
+            "ordertype": order.ordertype,
+            "price": "0" if order.limit is None else pair.price_text(order.limit),
+            "price2": "0",
+            "leverage": "none",
+            "order": describe(order),
+            "close": "",
+        },
+        "vol": volume_text(order),
+        "vol_exec": pair.quantity_text(order.filled),
+        "cost": pair.cost_text(order.cost),
+        "fee": pair.cost_text(order.fee),
+        "price": _average(order, pair),
+        "stopprice": nothing,
+        "limitprice": nothing,
+        "misc": _misc(order),
+        "oflags": ",".join(order.flags),
+    }
+    if order.cl_ord_id is not None:
+        body["cl_ord_id"] = order.cl_ord_id
+    if with_trades and order.trades:
+        body["trades"] = order.trades
+    if order.status != OPEN:
+        body["closetm"] = seconds(order.closed)
+        body["reason"] = order.reason
+    return body
+
+
+def _misc(order: Order) -> str:
+    found = []
+    if order.status in {CANCELED, EXPIRED} and order.filled:
+        found.append("partial")
+    if order.amended:
+        found.append("amended")
+    return ",".join(found)
+
+
+def trade_body(trade: Trade) -> dict[str, Any]:
+    """Show a fill the way TradesHistory and QueryTrades do."""
+    pair = BY_SYMBOL[trade.symbol]
+    return {
+        "ordertxid": trade.order,
+        "postxid": "TKH2SE-M7IF5-CFI7LT",
+        "pair": pair.id,
+        "aclass": "forex",
+        "time": raw(f"{trade.time // SECOND_NS}.{trade.time % SECOND_NS // 100:07d}"),
+        "type": trade.side,
+        "ordertype": trade.ordertype,
+        "price": pair.long_price_text(trade.price),
+        "cost": pair.cost_text(trade.cost),
+        "fee": pair.cost_text(trade.fee),
+        "vol": pair.quantity_text(trade.quantity),
+        "margin": pair.cost_text(Decimal(0)),
+        "leverage": "0",
+        "misc": "",
+        "trade_id": trade.trade_id,
+        "maker": trade.maker,
+    }
