@@ -1,7 +1,7 @@
 """Put a candidate into MLflow with everything that speaks for and against it.
 
-Files first, then the run, then the version with all its tags at once, and the alias last:
-whatever fails in between, no alias points at something half-written.
+Files first, then the run, and last the version with all its tags at once. Aliases are set by
+others and later, so that none ever points at something half-written.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Registered:
 
 
 def register(client: MlflowClient, candidate: Candidate, *, trigger: str) -> Registered:
-    """Store a candidate, passed or refused; one that passed becomes the challenger.
+    """Store a candidate, passed or refused.
 
     Raises:
-        RegistryUnreachable: MLflow failed on the way. No alias was set, the run says FAILED,
-            and what was written of the version is taken away again if MLflow still listens.
+        RegistryUnreachable: MLflow failed on the way. The run says FAILED, and what was
+            written of the version is taken away again if MLflow still listens.
     """
     with store.translated("a new run"):
         run_id = _open_run(client, candidate, trigger)
@@ -54,9 +54,6 @@ def register(client: MlflowClient, candidate: Candidate, *, trigger: str) -> Reg
             _log_run(client, candidate, run_id, model_id, Path(folder) / "evidence")
             number = _create_version(client, candidate, run_id, model_id)
             client.set_terminated(run_id, "FINISHED")
-            if candidate.verdict.passed:
-                name = model_name(candidate.contract.symbol)
-                client.set_registered_model_alias(name, store.CHALLENGER, str(number))
     except RegistryError:
         _take_back(client, candidate, run_id, number)
         raise
@@ -181,7 +178,8 @@ def _create_version(client: MlflowClient, candidate: Candidate, run_id: str, mod
 
 def _take_back(client: MlflowClient, candidate: Candidate, run_id: str, number: int | None) -> None:
     # What cannot be taken back has no alias, and so is no more than a line in a list.
-    with suppress(RegistryError), store.translated("taking back"):
-        client.set_terminated(run_id, "FAILED")
-        if number is not None:
+    if number is not None:
+        with suppress(RegistryError), store.translated("taking back a version"):
             client.delete_model_version(model_name(candidate.contract.symbol), str(number))
+    with suppress(RegistryError), store.translated("closing a run"):
+        client.set_terminated(run_id, "FAILED")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from registry.evaluation import Trading
-    from registry.search import Found, SearchSettings
+    from registry.search import Found
+    from registry.settings import StudySettings
     from registry.training import Course, Model, Plan
 
 
@@ -66,7 +67,7 @@ def retrain(
     *,
     origin: Origin,
     plan: Plan,
-    settings: SearchSettings,
+    settings: StudySettings,
 ) -> Candidate:
     """Label, search, fit, examine and judge.
 

@@ -7,24 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
-from pydantic import SecretStr  # noqa: TC002 - pydantic reads the field's type at run time
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 
 from registry import evaluation, training
 
 if TYPE_CHECKING:
+    from registry.settings import StudySettings
     from registry.training import Course
 
 STARTING_TRIALS = 8
-
-
-class SearchSettings(BaseSettings):
-    """Where studies are kept, from OPTUNA_STORAGE_URL; in memory if it is not set."""
-
-    model_config = SettingsConfigDict(env_prefix="OPTUNA_")
-
-    storage_url: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +33,7 @@ class Found:
     blocks: evaluation.Floats
 
 
-def search(course: Course, settings: SearchSettings, *, name: str) -> Found:
+def search(course: Course, settings: StudySettings, *, name: str) -> Found:
     """Try sets of parameters until the plan's number is reached.
 
     A study on record under the same name is continued, so that a second run of the same
@@ -71,7 +62,7 @@ def search(course: Course, settings: SearchSettings, *, name: str) -> Found:
     )
 
 
-def _storage(settings: SearchSettings) -> optuna.storages.BaseStorage | None:
+def _storage(settings: StudySettings) -> optuna.storages.BaseStorage | None:
     if settings.storage_url is None:
         return None
     url = make_url(settings.storage_url.get_secret_value())

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
 from registry.contract import model_name
 from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
 
@@ -22,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlflow import MlflowClient
+
+    from registry.settings import ModelRegistrySettings
 
 PRODUCTION = "production"
 CHALLENGER = "challenger"
@@ -33,21 +32,6 @@ PATIENCE = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-
-
-class ModelRegistrySettings(BaseSettings):
-    """Where models are registered, from MLFLOW_TRACKING_URI."""
-
-    model_config = SettingsConfigDict(env_prefix="MLFLOW_")
-
-    tracking_uri: str
-
-    @field_validator("tracking_uri")
-    @classmethod
-    def _is_store(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://", "sqlite:", "postgresql")):
-            raise ValueError(f"MLFLOW_TRACKING_URI must be http:// or https://, not {value!r}")
-        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +119,12 @@ def version(client: MlflowClient, symbol: str, number: int) -> RegisteredVersion
     pointed = aliases(client, symbol)
     with translated(f"{symbol} version {number}"):
         return _registered(client, symbol, number, pointed)
+
+
+def challenge(client: MlflowClient, symbol: str, number: int) -> None:
+    """Make a version the challenger, which scores every bar in the production one's shadow."""
+    with translated(f"{symbol} version {number}"):
+        client.set_registered_model_alias(model_name(symbol), CHALLENGER, str(number))
 
 
 def promote(client: MlflowClient, symbol: str, number: int) -> Promoted:

@@ -1,29 +1,11 @@
 """One retraining on a market with a pattern, shared by every test that looks at it."""
 
-from datetime import timedelta
-
 import markets
 import pytest
+from training_runs import retrained
 
-from registry.retraining import Origin, retrain
-from registry.search import SearchSettings
-from registry.store import ModelRegistrySettings, open_registry
-from registry.training import Plan
-from trader import features
-
-MINUTE = timedelta(minutes=1)
-ORIGIN = Origin(symbol="XRP/USD", feature_hash=features.HASH, git_commit="unknown")
-
-
-def retrained(bars, *, cost=0.005, trials=3):
-    plan = Plan(interval=MINUTE, horizon=10, cost=cost, trials=trials)
-    return retrain(
-        bars,
-        features.compute(bars),
-        origin=ORIGIN,
-        plan=plan,
-        settings=SearchSettings(storage_url=None),
-    )
+from registry.settings import ModelRegistrySettings
+from registry.store import open_registry
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +24,8 @@ def refused():
 def registry(tmp_path_factory):
     """Open a real registry of our own in a folder."""
     folder = tmp_path_factory.mktemp("mlflow")
-    client = open_registry(ModelRegistrySettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
+    # A deployment has a server; the same store serves here without one.
+    settings = ModelRegistrySettings.model_construct(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    client = open_registry(settings)
     client.create_experiment("retrain", artifact_location=f"file://{folder}/artifacts")
     return client

@@ -11,6 +11,7 @@ import pytest
 
 from registry import contract, registration, served, store
 from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
+from registry.settings import ModelRegistrySettings
 from trader import features
 
 
@@ -68,11 +69,9 @@ def test_the_run_holds_the_evidence(registry, registered, candidate):
     assert run.data.tags["trigger"] == "test"
 
 
-def test_what_passed_becomes_the_challenger_and_what_was_refused_does_not(registry, registered):
-    passed, refused = registered
-
-    assert store.aliases(registry, "XRP/USD")["challenger"] == passed.version
-    assert store.version(registry, "XRP/USD", refused.version).aliases == ()
+def test_registration_sets_no_alias(registry, registered):
+    assert store.version(registry, "XRP/USD", registered[0].version).aliases == ()
+    assert store.version(registry, "XRP/USD", registered[1].version).aliases == ()
 
 
 def test_versions_are_listed_newest_first(registry, registered):
@@ -90,7 +89,9 @@ def test_promotion_moves_production_and_remembers_the_one_before(registry, candi
     first = registration.register(registry, _of(candidate, "DOGE/USD"), trigger="test").version
     second = registration.register(registry, _of(candidate, "DOGE/USD"), trigger="test").version
 
+    store.challenge(registry, "DOGE/USD", second)
     assert store.promote(registry, "DOGE/USD", first).previous is None
+    assert store.aliases(registry, "DOGE/USD") == {"production": first, "challenger": second}
     assert store.promote(registry, "DOGE/USD", second).previous == first
     assert store.promote(registry, "DOGE/USD", second).previous == second
     assert store.aliases(registry, "DOGE/USD") == {"production": second, "previous": first}
@@ -135,7 +136,6 @@ class Breaking:
         "log_batch",
         "log_artifacts",
         "create_model_version",
-        "set_registered_model_alias",
     ],
 )
 def test_a_failure_on_the_way_leaves_no_version_and_a_rerun_ends_well(registry, candidate, call):
@@ -149,7 +149,16 @@ def test_a_failure_on_the_way_leaves_no_version_and_a_rerun_ends_well(registry, 
     (run,) = registry.search_runs(_experiments(registry), f"tags.symbol = '{symbol}'")
     assert run.info.status == "FAILED"
     again = registration.register(registry, offered, trigger="test")
-    assert store.aliases(registry, symbol) == {"challenger": again.version}
+    assert [one.version for one in store.versions(registry, symbol)] == [again.version]
+
+
+def test_a_run_that_cannot_be_closed_takes_its_version_with_it(registry, candidate):
+    with pytest.raises(RegistryUnreachable):
+        registration.register(
+            Breaking(registry, "set_terminated"), _of(candidate, "BTC/USD"), trigger="test"
+        )
+
+    assert store.versions(registry, "BTC/USD") == []
 
 
 def test_a_registry_that_is_down_is_reported_at_once(candidate):
@@ -157,7 +166,7 @@ def test_a_registry_that_is_down_is_reported_at_once(candidate):
         taken.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
         began = time.monotonic()
-        client = store.open_registry(store.ModelRegistrySettings(tracking_uri=address))
+        client = store.open_registry(ModelRegistrySettings(MLFLOW_TRACKING_URI=address))
 
         with pytest.raises(RegistryUnreachable):
             registration.register(client, candidate, trigger="test")
@@ -168,7 +177,7 @@ def test_a_registry_that_is_down_is_reported_at_once(candidate):
 @pytest.mark.parametrize("uri", ["", "localhost:5000", "ftp://somewhere"])
 def test_a_tracking_address_of_no_known_kind_is_refused(uri):
     with pytest.raises(ValueError, match="MLFLOW_TRACKING_URI must be"):
-        store.ModelRegistrySettings(tracking_uri=uri)
+        ModelRegistrySettings(MLFLOW_TRACKING_URI=uri)
 
 
 def _of(candidate, symbol):

@@ -1,0 +1,259 @@
+"""Fit a model of a market on recent bars, judge it, and register it with the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow, get_run_logger, runtime, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy.orm import Session
+
+from registry import provenance, registration, report, retraining, store
+from registry.contract import model_name
+from registry.errors import RegistryUnreachable, TrainingRefused
+from registry.settings import ModelRegistrySettings, StudySettings
+from registry.training import Plan
+from sql import evidence, retrainings
+from sql.database import DatabaseSettings, open_engine
+from sql.errors import DatabaseUnreachable
+from trader import adoption, features, history
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from prefect.client.schemas.objects import FlowRun, State, TaskRun
+
+    from registry.registration import Registered
+    from registry.retraining import Candidate
+
+# What crossing the spread twice is taken to cost, until it is measured from the book.
+SPREAD_ALLOWANCE = 0.001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The bars a retraining learns from, and the round trip it must beat."""
+
+    symbol: str
+    interval: timedelta
+    start: datetime
+    end: datetime
+    cost: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrained:
+    """How a retraining ended; without a version the bars could not teach anything."""
+
+    symbol: str
+    passed: bool
+    reason: str
+    details: str
+    version: int | None = None
+    run_id: str | None = None
+    data_hash: str | None = None
+    promoted: bool = False
+    experiment_id: str | None = None
+
+
+def _mark_failed(flow: object, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
+    with Session(open_engine(DatabaseSettings())) as session, session.begin():
+        retrainings.fail_job(
+            session,
+            str(flow_run.id),
+            at=datetime.now(UTC),
+            reason=state.message or state.name or "",
+        )
+
+
+@flow(name="retrain", on_failure=[_mark_failed], on_crashed=[_mark_failed])
+def retrain(
+    symbol: str,
+    *,
+    interval_seconds: int = 60,
+    days: int = 14,
+    horizon_bars: int = 10,
+    trials: int = 20,
+    until: datetime | None = None,
+    trigger: str = "schedule",
+    promote_first: bool = False,
+    cost: float | None = None,
+) -> Retrained:
+    """Fit a model on the last days and register it, whatever its gate decides.
+
+    One that passes is compared in shadow with the version in production; where there is
+    none it waits for a person, or goes live at once if `promote_first` is set. The window
+    ends with the bars on record, by the exchange's clock, unless told to end earlier. The
+    cost is twice the account's taker fee and an allowance for the spread, unless given.
+    """
+    begin(symbol, trigger)
+    window = choose_window(symbol, interval_seconds, days, until, cost)
+    bars = load_bars(window)
+    candidate = fit(window, bars, plan_of(window, horizon_bars, trials))
+    if isinstance(candidate, str):
+        outcome = Retrained(symbol=symbol, passed=False, reason=candidate, details=candidate)
+    else:
+        registered = register(candidate, trigger)
+        outcome = adopt(candidate, registered, window, promote_first=promote_first)
+    conclude(outcome)
+    get_run_logger().info("%s: %s", symbol, outcome.reason)
+    return outcome
+
+
+def _unreachable(_task: object, _run: TaskRun, state: State[Any]) -> bool:
+    found = state.result(raise_on_failure=False)
+    return isinstance(found, DatabaseUnreachable | RegistryUnreachable)
+
+
+@task(cache_policy=NO_CACHE)
+def begin(symbol: str, trigger: str) -> None:
+    """Write down that this retraining began."""
+    with Session(open_engine(DatabaseSettings())) as session, session.begin():
+        retrainings.open_job(session, _job(), symbol=symbol, trigger=trigger, at=datetime.now(UTC))
+
+
+@task(cache_policy=NO_CACHE)
+def choose_window(
+    symbol: str, interval_seconds: int, days: int, until: datetime | None, cost: float | None
+) -> Window:
+    """Fix which bars teach and what a round trip costs, before anything is looked at."""
+    with Session(open_engine(DatabaseSettings())) as session:
+        end = until or evidence.record_ends(session, symbol, interval_seconds)
+        fee = retrainings.taker_fee(session, symbol)
+    return window_of(symbol, interval_seconds, days, end, _round_trip(symbol, cost, fee))
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_unreachable)
+def load_bars(window: Window) -> pd.DataFrame:
+    """Read the window's bars from the record."""
+    engine = open_engine(DatabaseSettings())
+    return history.read_bars(engine, window.symbol, window.interval, window.start, window.end)
+
+
+@task(cache_policy=NO_CACHE)
+def fit(window: Window, bars: pd.DataFrame, plan: Plan) -> Candidate | str:
+    """Compute the features the trader computes, and search, fit, examine and judge."""
+    return attempt(window.symbol, bars, plan)
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_unreachable)
+def register(candidate: Candidate, trigger: str) -> Registered:
+    """Put the model into MLflow with its evidence, passed or refused."""
+    client = store.open_registry(ModelRegistrySettings())
+    return registration.register(client, candidate, trigger=trigger)
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_unreachable)
+def adopt(
+    candidate: Candidate, registered: Registered, window: Window, *, promote_first: bool
+) -> Retrained:
+    """Promote the version, start its comparison, or leave it."""
+    client = store.open_registry(ModelRegistrySettings())
+    with Session(open_engine(DatabaseSettings())) as session, session.begin():
+        adopted = adoption.adopt(
+            session,
+            client,
+            window.symbol,
+            registered.version,
+            promote_first=promote_first,
+            at=window.end,
+        )
+    return outcome_of(candidate, registered, adopted)
+
+
+@task(cache_policy=NO_CACHE)
+def conclude(outcome: Retrained) -> None:
+    """Close the job on record and show the verdict."""
+    with Session(open_engine(DatabaseSettings())) as session, session.begin():
+        retrainings.close_job(
+            session,
+            _job(),
+            at=datetime.now(UTC),
+            passed=outcome.passed,
+            reason=outcome.reason,
+            data_hash=outcome.data_hash,
+            run_id=outcome.run_id,
+            version=outcome.version,
+        )
+    key = f"retrain-{model_name(outcome.symbol)}"
+    create_markdown_artifact(outcome.details, key=key, description=outcome.reason)
+
+
+def window_of(
+    symbol: str, interval_seconds: int, days: int, end: datetime | None, cost: float
+) -> Window:
+    """Return the window that ends where the record does.
+
+    Raises:
+        TrainingRefused: There is no bar on record.
+    """
+    if end is None:
+        raise TrainingRefused(
+            f"no bars of {symbol} with {interval_seconds} s are on record; run friday ingest first"
+        )
+    return Window(
+        symbol=symbol,
+        interval=timedelta(seconds=interval_seconds),
+        start=end - timedelta(days=days),
+        end=end,
+        cost=cost,
+    )
+
+
+def plan_of(window: Window, horizon_bars: int, trials: int) -> Plan:
+    """Return the terms of the training."""
+    return Plan(interval=window.interval, horizon=horizon_bars, cost=window.cost, trials=trials)
+
+
+def attempt(symbol: str, bars: pd.DataFrame, plan: Plan) -> Candidate | str:
+    """Fit and judge, or say in a sentence why these bars cannot teach."""
+    origin = retraining.Origin(
+        symbol=symbol, feature_hash=features.HASH, git_commit=provenance.git_commit()
+    )
+    try:
+        return retraining.retrain(
+            bars,
+            features.compute(bars, plan.interval),
+            origin=origin,
+            plan=plan,
+            settings=StudySettings(),
+        )
+    except TrainingRefused as refusal:
+        return f"nothing was trained for {symbol}: {refusal}"
+
+
+def outcome_of(
+    candidate: Candidate, registered: Registered, adopted: adoption.Adopted
+) -> Retrained:
+    """Put the verdict and what followed from it into one sentence."""
+    word = "passed" if candidate.verdict.passed else "was refused"
+    reason = f"version {registered.version} {word}: {candidate.verdict.reason}; {adopted.reason}"
+    return Retrained(
+        symbol=candidate.contract.symbol,
+        passed=candidate.verdict.passed,
+        reason=reason,
+        details=f"{report.markdown(candidate)}\nIn MLflow: version {registered.version}, run "
+        f"`{registered.run_id}`. {adopted.reason[:1].upper()}{adopted.reason[1:]}.\n",
+        version=registered.version,
+        run_id=registered.run_id,
+        data_hash=candidate.contract.data_hash,
+        promoted=adopted.promoted,
+        experiment_id=adopted.experiment_id,
+    )
+
+
+def _job() -> str:
+    return str(runtime.flow_run.id)
+
+
+def _round_trip(symbol: str, cost: float | None, taker_fee: object) -> float:
+    if cost is not None:
+        return cost
+    if taker_fee is None:
+        raise TrainingRefused(
+            f"the taker fee of {symbol} is not on record, so a round trip cannot be priced; "
+            "start the trader once, or give the cost"
+        )
+    return 2 * float(str(taker_fee)) + SPREAD_ALLOWANCE

@@ -1,0 +1,92 @@
+"""A model passes only on evidence that leaves no other explanation, and noise never does."""
+
+from dataclasses import replace
+
+import markets
+import pytest
+from training_runs import retrained
+
+from registry.evaluation import Scores
+from registry.gate import Evidence, judge
+
+FOLD = Scores(rows=1000, log_loss=0.40, base_log_loss=0.45, brier=0.1, roc_auc=0.8)
+SOUND = Evidence(
+    folds=(FOLD, FOLD),
+    hold_out=FOLD,
+    trades=80,
+    net_per_trade=0.004,
+    lower_bound=0.001,
+    deflated_sharpe=0.99,
+    trials=20,
+    calibration_slope=1.1,
+    shuffled_gain=-0.001,
+    parity=1e-9,
+)
+WORSE = replace(FOLD, log_loss=0.46)
+NAN = float("nan")
+
+
+def test_sound_evidence_passes_with_its_figures_in_the_reason():
+    verdict = judge(SOUND)
+
+    assert verdict.passed
+    assert verdict.reason == (
+        "all 9 checks passed: +0.400% net a trade over 80 trades on bars never seen"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({"folds": (FOLD, WORSE)}, "log loss on every fold"),
+        ({"folds": (replace(FOLD, log_loss=0.45), FOLD)}, "log loss on every fold"),
+        ({"hold_out": WORSE}, "log loss on the hold-out"),
+        ({"hold_out": replace(FOLD, log_loss=NAN)}, "log loss on the hold-out"),
+        ({"trades": 29}, "trades on the hold-out"),
+        ({"net_per_trade": 0.0}, "net value a trade"),
+        ({"net_per_trade": NAN}, "net value a trade"),
+        ({"lower_bound": -1e-6}, "lower bound of the net value"),
+        ({"lower_bound": NAN}, "lower bound of the net value"),
+        ({"deflated_sharpe": 0.94}, "deflated Sharpe ratio"),
+        ({"deflated_sharpe": NAN}, "deflated Sharpe ratio"),
+        ({"calibration_slope": 0.49}, "calibration slope"),
+        ({"calibration_slope": 2.01}, "calibration slope"),
+        ({"calibration_slope": NAN}, "calibration slope"),
+        ({"shuffled_gain": 0.02}, "shuffled labels"),
+        ({"shuffled_gain": NAN}, "shuffled labels"),
+        ({"parity": 2e-6}, "served as trained"),
+        ({"parity": NAN}, "served as trained"),
+    ],
+)
+def test_each_flaw_alone_is_enough_to_refuse(changed, name):
+    verdict = judge(replace(SOUND, **changed))
+
+    assert not verdict.passed
+    assert [check.name for check in verdict.checks if not check.passed] == [name]
+    assert verdict.reason == next(c.sentence for c in verdict.checks if c.name == name)
+
+
+def test_a_refusal_says_how_many_checks_failed():
+    verdict = judge(replace(SOUND, trades=0, net_per_trade=0.0))
+
+    assert verdict.reason.endswith("(and 1 more of 9 checks)")
+
+
+def test_a_planted_pattern_passes(candidate):
+    assert candidate.verdict.passed
+    assert candidate.contract.gate_passed
+    assert candidate.contract.gate_reason == candidate.verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("market", "cost"),
+    [
+        (lambda: markets.walk(11, days=5, volatility=0.003), 0.0005),
+        (lambda: markets.walk(12, days=5, volatility=0.003), 0.005),
+        (lambda: markets.clustered(13, days=5, volatility=0.002), 0.0005),
+        (lambda: markets.bouncing(14, days=5, spread=0.0004), 0.0004),
+    ],
+    ids=["walk, cheap", "walk, dear", "clustered volatility", "bid-ask bounce"],
+)
+def test_noise_is_refused(market, cost):
+    assert not retrained(market(), cost=cost).verdict.passed

@@ -1,0 +1,141 @@
+"""What is examined was never taught, and the same bars always give the same model."""
+
+import markets
+import numpy as np
+import pandas as pd
+import pytest
+from training_runs import MINUTE, retrained
+
+from registry import evaluation, probes, training
+from registry.errors import TrainingRefused
+from registry.labels import label
+from registry.search import search
+from registry.settings import StudySettings
+from registry.training import Plan
+from trader import features
+
+PLAN = Plan(interval=MINUTE, horizon=10, cost=0.005, trials=2)
+
+
+def course(bars, plan=PLAN):
+    table = label(bars["close"], interval=MINUTE, horizon=plan.horizon, cost=plan.cost)
+    return training.prepare(features.compute(bars), table, plan)
+
+
+def test_the_same_bars_give_the_same_model(candidate):
+    again = retrained(markets.planted(1, days=7))
+
+    assert again.model_ubj == candidate.model_ubj
+    assert again.contract_json == candidate.contract_json
+
+
+def test_one_changed_price_gives_another_data_hash():
+    bars = markets.walk(1, days=1)
+    changed = bars.copy()
+    changed.iloc[700, 3] *= 1 + 1e-12
+
+    assert training.fingerprint(bars) == training.fingerprint(bars.copy())
+    assert training.fingerprint(bars) != training.fingerprint(changed)
+    assert training.fingerprint(bars) != training.fingerprint(bars.iloc[1:])
+
+
+def test_nothing_that_teaches_ends_after_the_hold_out_begins():
+    taught = course(markets.planted(2, days=3))
+
+    opens = taught.table["decided"].iloc[taught.final.test[0]]
+    assert (taught.table["ended"].iloc[taught.final.train] + PLAN.embargo <= opens).all()
+    assert set(taught.examined) <= set(taught.final.train)
+
+
+@pytest.mark.parametrize(
+    ("bars", "message"),
+    [
+        (markets.walk(1, days=1).iloc[:500], "at least 1000 bars"),
+        (markets.walk(1, days=2) * 0 + 1.0, "0 rises beyond cost"),
+        (markets.walk(1, days=3).iloc[::20], "at least 1000 bars"),
+    ],
+    ids=["too few", "constant prices", "no two bars in a row"],
+)
+def test_bars_that_cannot_teach_are_refused_in_a_sentence(bars, message):
+    with pytest.raises(TrainingRefused, match=message):
+        retrained(bars)
+
+
+def test_a_hole_across_the_hold_out_is_refused():
+    bars = markets.planted(3, days=4)
+    quiet = bars.index >= bars.index[0] + pd.Timedelta(days=3)
+    bars.loc[quiet, ["open", "high", "low", "close"]] = 1.0
+
+    with pytest.raises(TrainingRefused, match="the hold-out, found 0 rises"):
+        retrained(bars)
+
+
+def test_labels_shuffled_in_stretches_keep_their_number_and_lose_their_place():
+    labels = (np.arange(5000) % 20 < 10).astype("int8")
+
+    shuffled = probes.shuffle_blocks(labels, mean_length=100, seed=1)
+
+    assert shuffled.sum() == labels.sum()
+    assert abs(np.corrcoef(shuffled, labels)[0, 1]) < 0.15
+    assert np.abs(np.diff(shuffled)).sum() < 1.3 * np.abs(np.diff(labels)).sum()
+
+
+def test_a_leak_of_the_outcome_does_not_survive_shuffling():
+    bars = markets.walk(4, days=3, volatility=0.003)
+    table = label(bars["close"], interval=MINUTE, horizon=10, cost=0.005)
+    leaking = features.compute(bars)
+    leaking["leak"] = table["forward_return"].reindex(leaking.index)
+
+    taught = training.prepare(leaking, table, PLAN)
+
+    assert abs(probes.shuffled_gain(taught, {"max_depth": 3})) < 0.02
+
+
+def test_a_study_on_record_is_continued_not_repeated(tmp_path):
+    settings = StudySettings(OPTUNA_STORAGE_URL=f"sqlite:///{tmp_path}/study.db")
+    taught = course(markets.planted(5, days=3))
+
+    first = search(taught, settings, name="one")
+    again = search(taught, settings, name="one")
+
+    assert (first.trials, again.trials) == (2, 2)
+    assert first.params == again.params
+
+
+def test_golden_vectors_cover_missing_values(candidate):
+    assert candidate.golden_json.count(b"null") >= 8
+
+
+def test_trades_do_not_overlap_and_pay_their_cost(candidate):
+    held = candidate.hold_out
+    rows = held.table.iloc[held.trading.entered]
+
+    assert (rows["decided"].to_numpy()[1:] >= rows["ended"].to_numpy()[:-1]).all()
+    assert held.trading.net == pytest.approx(rows["forward_return"].to_numpy() - 0.005)
+    assert held.trading.blocks.sum() == pytest.approx(held.trading.net.sum())
+
+
+def test_published_sharpe_ratio_figures_are_reproduced():
+    sr = 0.458
+    moments = {"periods": 24, "skewness": -2.448, "kurtosis": 10.164}
+    normal = {"periods": 24, "skewness": 0, "kurtosis": 3}
+
+    assert evaluation.probabilistic_sharpe(sr, 0, **moments) == pytest.approx(0.9134, abs=1e-3)
+    assert evaluation.probabilistic_sharpe(sr, 0, **normal) == pytest.approx(0.9817, abs=1e-3)
+    assert evaluation.expected_best(10) == pytest.approx(1.5745983014)
+    assert evaluation.expected_best(100) == pytest.approx(2.5306028932)
+
+
+def test_the_published_deflated_sharpe_ratio_is_reproduced():
+    benchmark = (0.5 / 250) ** 0.5 * evaluation.expected_best(100)
+
+    found = evaluation.probabilistic_sharpe(
+        2.5 / 250**0.5, benchmark, periods=1250, skewness=-3, kurtosis=10
+    )
+
+    assert benchmark == pytest.approx(0.1131720019)
+    assert found == pytest.approx(0.9003968344)
+
+
+def test_a_strategy_that_never_trades_has_no_sharpe_ratio():
+    assert evaluation.deflated_sharpe(np.zeros(50), trials=20, spread=0.1) == 0.0

@@ -1,0 +1,153 @@
+"""What becomes of a model that was just registered: promoted, put to the test, or left.
+
+An experiment in progress keeps its challenger: a later version waits, since taking the
+alias over would end the comparison before it can say anything. Works in the caller's
+transaction, and may be repeated: nothing is promoted or started twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from experiments.planning import terms
+from registry import store
+from sql import evidence
+from trader import record
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mlflow import MlflowClient
+    from sqlalchemy.orm import Session
+
+    from registry.store import RegisteredVersion
+
+SHOWN = ("gate", "gate_reason", "data_hash", "git_commit", "artifact_sha256")
+SAME_QUESTION = ("cost", "horizon_bars", "interval_seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """What became of a version, in a sentence."""
+
+    promoted: bool
+    experiment_id: str | None
+    reason: str
+
+
+def adopt(
+    session: Session,
+    client: MlflowClient,
+    symbol: str,
+    number: int,
+    *,
+    promote_first: bool,
+    at: datetime,
+) -> Adopted:
+    """Promote a market's first model if that is wished, or compare a later one in shadow.
+
+    Args:
+        session: The record; the caller commits.
+        client: The model registry.
+        symbol: The market.
+        number: The version just registered.
+        promote_first: Whether the first version to pass its gate goes live unasked.
+        at: The exchange's time, at which an experiment would start.
+    """
+    found = store.version(client, symbol, number)
+    champion = store.production_version(client, symbol)
+    if not found.passed:
+        return _left(f"version {number} stays on record")
+    if champion == number:
+        return Adopted(
+            promoted=True, experiment_id=None, reason=f"version {number} is in production"
+        )
+    if champion is not None:
+        return _compare(session, client, store.version(client, symbol, champion), found, at)
+    if not promote_first:
+        store.challenge(client, symbol, number)
+        return _left(f"version {number} waits to be promoted: nothing is in production yet")
+    promote(
+        session,
+        client,
+        found,
+        who="policy",
+        reason="it is the first version to pass its gate, and nothing was in production",
+        at=at,
+    )
+    return Adopted(
+        promoted=True, experiment_id=None, reason=f"version {number} goes into production"
+    )
+
+
+def promote(
+    session: Session,
+    client: MlflowClient,
+    found: RegisteredVersion,
+    *,
+    who: str,
+    reason: str,
+    at: datetime,
+) -> None:
+    """Write down who promotes and why, then move the alias.
+
+    The trader, which sees the alias move, finds the promotion on record. If the alias
+    cannot be moved the caller's transaction fails and nothing is on record.
+
+    Raises:
+        PromotionRefused: The version did not pass its gate.
+        RegistryUnreachable: MLflow does not answer.
+    """
+    record.record_promotion(
+        session,
+        symbol=found.symbol,
+        from_version=store.production_version(client, found.symbol),
+        to_version=found.version,
+        who=who,
+        reason=reason,
+        evidence={key: found.tags[key] for key in SHOWN if key in found.tags},
+        at=at,
+    )
+    store.promote(client, found.symbol, found.version)
+
+
+def _left(reason: str) -> Adopted:
+    return Adopted(promoted=False, experiment_id=None, reason=reason)
+
+
+def _compare(
+    session: Session,
+    client: MlflowClient,
+    champion: RegisteredVersion,
+    challenger: RegisteredVersion,
+    at: datetime,
+) -> Adopted:
+    if not all(champion.tags.get(key) == challenger.tags.get(key) for key in SAME_QUESTION):
+        return _left(
+            f"version {challenger.version} answers another question than version "
+            f"{champion.version} (cost, horizon or interval differ), so they are not compared"
+        )
+    agreed = terms(horizon_bars=int(challenger.tags["horizon_bars"]))
+    started = evidence.start_experiment(
+        session,
+        symbol=challenger.symbol,
+        control_version=champion.version,
+        treatment_version=challenger.version,
+        interval_seconds=int(challenger.tags["interval_seconds"]),
+        horizon_bars=agreed.horizon_bars,
+        cost=float(challenger.tags["cost"]),
+        block_bars=agreed.block_bars,
+        alpha=agreed.alpha,
+        planned_units=agreed.planned_units,
+        cap_units=agreed.cap_units,
+        at=at,
+    )
+    if started is None:
+        return _left(f"version {challenger.version} waits: another experiment is running")
+    store.challenge(client, challenger.symbol, challenger.version)
+    return Adopted(
+        promoted=False,
+        experiment_id=started,
+        reason=f"version {challenger.version} is now compared with version {champion.version}",
+    )
