@@ -53,6 +53,8 @@ COMMANDS = {
     "halt": "account",
     "resume": "account",
 }
+# Commands that take no running stack's environment: they make or end one, or run alone.
+OF_THEIR_OWN = {"up", "demo", "down", "sandbox"}
 NO, WRONG_USAGE, UNREACHABLE, REFUSED = 1, 2, 3, 4
 # The first kind that an error is of counts.
 EXIT_CODES: dict[type[Exception], int] = {
@@ -87,13 +89,15 @@ class Friday(click.Group):
 
 @click.command(cls=Friday, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gal-friday")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Retrain, judge, promote and trade, from one command.
 
     The commands that read or change a running stack find it in FRIDAY_HOME (.friday in
     the current folder if that is not set); variables that are set win.
     """
-    environment.adopt(environment.home())
+    if context.invoked_subcommand not in OF_THEIR_OWN:
+        environment.adopt(environment.home())
 
 
 def main(arguments: list[str] | None = None) -> None:

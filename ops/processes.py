@@ -1,0 +1,125 @@
+"""Processes of ours: started in a session of their own, and found again by a mark.
+
+Every process of a stack, and whatever it starts in turn, carries FRIDAY_STACK=<mark> in
+its environment. Only processes that carry the mark are ever ended, so a number that was
+given to a stranger since is safe.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from ops.home import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+MARK = "FRIDAY_STACK"
+LAST_WORDS = 4000  # characters from the end of a log that may hold the reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """A process we started."""
+
+    popen: subprocess.Popen[bytes]
+    log: Path
+    started: float
+
+    @property
+    def pid(self) -> int:
+        """Return the process id."""
+        return self.popen.pid
+
+    def exit_code(self) -> int | None:
+        """Return how it ended; None while it runs."""
+        return self.popen.poll()
+
+    def last_words(self) -> str:
+        """Return the last line of its log that is not a stack trace's middle."""
+        return last_line(self.log)
+
+
+def start(command: Iterable[str], environment: Mapping[str, str], log: Path) -> Child:
+    """Start a process in a session of its own, its output going to a log."""
+    with log.open("ab") as output:
+        popen = subprocess.Popen(  # noqa: S603 - our own commands
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=ROOT,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    return Child(popen=popen, log=log, started=time.monotonic())
+
+
+def stop_all(children: list[Child], seconds: float) -> None:
+    """Ask processes to end, all at once; what they started, and who did not, is then ended."""
+    families = [process for child in children for process in descendants(child.pid)]
+    for child in children:
+        if child.exit_code() is None:
+            child.popen.terminate()
+    deadline = time.monotonic() + seconds
+    for child in children:
+        try:
+            child.popen.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.popen.kill()
+            child.popen.wait()
+    end(families, seconds=1)
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """Return what a process started, and what that started."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Return the live processes that carry a stack's mark."""
+    return [process for process in psutil.process_iter() if _carries(process, mark)]
+
+
+def end(processes: list[psutil.Process], *, seconds: float) -> None:
+    """End processes: politely, and after the time given for good."""
+    for process in processes:
+        _signal(process.terminate)
+    _, left = psutil.wait_procs(processes, timeout=seconds)
+    for process in left:
+        _signal(process.kill)
+    psutil.wait_procs(left, timeout=1)
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a log, without the time and level in front of it."""
+    try:
+        lines = log.read_text(errors="replace")[-LAST_WORDS:].strip().splitlines()
+    except FileNotFoundError:
+        return "it wrote no log"
+    return lines[-1].strip()[:200] if lines else "it wrote nothing"
+
+
+def _carries(process: psutil.Process, mark: str) -> bool:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return process.environ().get(MARK) == mark
+    except (psutil.Error, OSError):
+        return False
+
+
+def _signal(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except psutil.NoSuchProcess:
+        return
