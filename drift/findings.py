@@ -1,0 +1,132 @@
+"""Turn scores, outcomes and columns into findings, one a kind of drift."""
+
+from __future__ import annotations
+
+from math import log
+from typing import TYPE_CHECKING
+
+from drift import distributions, performance
+from drift.verdict import Finding, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+FEWEST_OUTCOMES = 30
+"""Outcomes below which a model is not judged by them."""
+
+DAYS_A_QUARTER = 90
+
+
+def lost_edge(
+    probability: Floats,
+    rose: Floats,
+    *,
+    base_rate: float,
+    recent: int,
+    a_day: float,
+) -> Finding:
+    """Ask whether the base rate alone has come to forecast better than the model.
+
+    Args:
+        probability: Of a rise, for bars whose outcomes do not overlap, oldest first.
+        rose: 1.0 or 0.0, the same shape.
+        base_rate: Share of rises in the reference.
+        recent: How many of the last scores lie in the current window.
+        a_day: Such scores in a day, which sets how high the alarm must be.
+    """
+    if len(rose) < FEWEST_OUTCOMES or not 0 < base_rate < 1:
+        return _few_outcomes(Kind.PERFORMANCE, len(rose))
+    ratios = performance.log_likelihood_ratio(probability, rose, base_rate=base_rate)
+    path = performance.cusum(ratios)
+    quarter = max(int(DAYS_A_QUARTER * a_day), len(path))
+    limit = performance.threshold(probability, base_rate=base_rate, observations=quarter)
+    highest = float(path[-max(recent, 1) :].max())
+    alarm = highest > limit
+    return Finding(
+        kind=Kind.PERFORMANCE,
+        testable=True,
+        alarm=alarm,
+        statistic=highest,
+        threshold=limit,
+        reason=f"the evidence that the base rate of {base_rate:.3f} forecasts better than the "
+        f"model reached {highest:.1f} of {limit:.1f} over {len(rose)} outcomes",
+        detail={"outcomes": len(rose), "base_rate": base_rate, "now": float(path[-1])},
+    )
+
+
+def lost_calibration(probability: Floats, rose: Floats, *, alpha: float = 0.01) -> Finding:
+    """Ask whether the model's probabilities have stopped meaning what they say.
+
+    Over the whole life of a version the chance of a false alarm is `alpha`.
+    """
+    if len(rose) < FEWEST_OUTCOMES:
+        return _few_outcomes(Kind.CALIBRATION, len(rose))
+    evidence = float(performance.log_miscalibration(probability, rose).max())
+    limit = log(1 / alpha)
+    return Finding(
+        kind=Kind.CALIBRATION,
+        testable=True,
+        alarm=evidence >= limit,
+        statistic=evidence,
+        threshold=limit,
+        reason=f"rises came in {rose.mean():.1%} of cases where the model expected "
+        f"{probability.mean():.1%} (log evidence {evidence:.1f} of {limit:.1f})",
+        detail={"outcomes": len(rose)},
+    )
+
+
+def moved(kind: Kind, name: str, reference: Floats, current: Floats) -> Finding:
+    """Ask whether one column, of predictions or of outcomes, has moved."""
+    shift = distributions.compare(name, reference, current)
+    return Finding(
+        kind=kind,
+        testable=shift.p_value is not None,
+        alarm=bool(distributions.alarms([shift])),
+        statistic=shift.p_value,
+        threshold=0.05 if shift.p_value is not None else None,
+        reason=shift.reason,
+        detail={"distance": shift.distance, "inflation": shift.inflation, "values": len(current)},
+    )
+
+
+def moved_features(
+    reference: Mapping[str, Floats], current: Mapping[str, Floats], *, rate: float = 0.05
+) -> Finding:
+    """Ask which features have moved, of those that can be tested at this window's length."""
+    shifts = [distributions.compare(name, reference[name], current[name]) for name in reference]
+    found = distributions.alarms(shifts, rate=rate)
+    tested = [shift for shift in shifts if shift.p_value is not None]
+    named = f": {', '.join(found)}" if found else ""
+    return Finding(
+        kind=Kind.FEATURE,
+        testable=bool(tested),
+        alarm=bool(found),
+        statistic=float(len(found)),
+        threshold=1.0 if tested else None,
+        reason=f"{len(found)} of {len(tested)} testable features moved, of {len(shifts)}{named}",
+        detail={
+            shift.name: {
+                "distance": shift.distance,
+                "inflation": shift.inflation,
+                "p_value": shift.p_value,
+                "alarm": shift.name in found,
+                "reason": shift.reason,
+            }
+            for shift in shifts
+        },
+    )
+
+
+def _few_outcomes(kind: Kind, count: int) -> Finding:
+    return Finding(
+        kind=kind,
+        testable=False,
+        alarm=False,
+        reason=f"not testable: {count} outcomes are known, expected at least {FEWEST_OUTCOMES}",
+        detail={"outcomes": count},
+    )

@@ -1,0 +1,97 @@
+"""Only lost performance, or predictions and features together, ask for retraining."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from drift.findings import lost_calibration, lost_edge, moved, moved_features
+from drift.verdict import Finding, Kind, judge
+
+
+def finding(kind, *, alarm, testable=True):
+    return Finding(kind=kind, testable=testable, alarm=alarm, reason=f"{kind} was looked at")
+
+
+@pytest.mark.parametrize("size", range(6))
+def test_the_rule_of_tiers_holds_for_every_combination(size):
+    for alarming in combinations(Kind, size):
+        found = judge([finding(kind, alarm=kind in alarming) for kind in Kind])
+
+        tier_one = {Kind.PERFORMANCE, Kind.CALIBRATION} & set(alarming)
+        two_keys = {Kind.PREDICTION, Kind.FEATURE} <= set(alarming)
+        assert found.retrain is bool(tier_one or two_keys)
+
+
+def test_a_feature_alone_is_told_but_retrains_nothing():
+    found = judge([finding(kind, alarm=kind is Kind.FEATURE) for kind in Kind])
+
+    assert found.reason == "no retraining: feature moved, which alone proves nothing"
+
+
+def test_nothing_testable_is_not_called_no_drift():
+    found = judge([finding(kind, alarm=False, testable=False) for kind in Kind])
+
+    assert found.reason == "no retraining: nothing could be tested yet"
+
+
+def test_what_could_not_be_tested_cannot_alarm():
+    with pytest.raises(ValueError, match="could not be tested"):
+        finding(Kind.TARGET, alarm=True, testable=False)
+
+
+def edge(rose, probability, recent=200):
+    return lost_edge(probability, rose, base_rate=0.5, recent=recent, a_day=20)
+
+
+def test_a_model_that_turned_round_is_found_while_its_scores_look_the_same():
+    rng = np.random.default_rng(1)
+    probability = rng.choice([0.3, 0.7], 600)
+    rose = (rng.random(600) < probability).astype(float)
+    turned = np.where(np.arange(600) < 400, rose, 1 - rose)
+
+    assert not edge(rose, probability).alarm
+    assert edge(turned, probability).alarm
+
+
+def test_an_alarm_long_past_does_not_sound_again():
+    rng = np.random.default_rng(2)
+    probability = rng.choice([0.3, 0.7], 2000)
+    rose = (rng.random(2000) < probability).astype(float)
+    troubled = np.where(np.arange(2000) < 100, 1 - rose, rose)
+
+    assert not edge(troubled, probability, recent=200).alarm
+
+
+def test_few_outcomes_are_not_judged():
+    found = edge(np.ones(29), np.full(29, 0.1))
+
+    assert (found.testable, found.alarm) == (False, False)
+    assert "29 outcomes are known, expected at least 30" in found.reason
+
+
+def test_probabilities_that_stopped_meaning_what_they_say_are_found():
+    rose = (np.random.default_rng(3).random(300) < 0.6).astype(float)
+
+    assert lost_calibration(np.full(300, 0.3), rose).alarm
+    assert not lost_calibration(np.full(300, 0.6), rose).alarm
+
+
+def test_moved_predictions_are_found_and_named():
+    rng = np.random.default_rng(4)
+
+    found = moved(Kind.PREDICTION, "probability", rng.random(6000), rng.random(200) * 0.5)
+
+    assert found.alarm
+    assert "probability lies" in found.reason
+
+
+def test_moved_features_are_named_and_untestable_ones_counted_apart():
+    rng = np.random.default_rng(5)
+    reference = {"a": rng.random(6000), "b": rng.random(6000), "still": np.ones(6000)}
+    current = {"a": rng.random(200) + 0.5, "b": rng.random(200), "still": np.ones(200)}
+
+    found = moved_features(reference, current)
+
+    assert found.reason == "1 of 2 testable features moved, of 3: a"
+    assert found.detail["still"]["p_value"] is None
