@@ -99,7 +99,10 @@ class Desk:
         """Mint a key pair, for the account named or for the first."""
         form = await _form(request)
         minted = mint_key(str(form.get("account") or "main"))
-        key = Key(minted.name, minted.secret, minted.account, 0, int(form.get("window") or 0))
+        window = form.get("window", 0)
+        if isinstance(window, bool) or not isinstance(window, int) or window < 0:
+            return _refuse("window must be a whole number that is not negative")
+        key = Key(minted.name, minted.secret, minted.account, 0, window)
         self._venue.add_key(key, self._venue.sync())
         return _answer({"key": key.name, "secret": key.secret, "account": key.account})
 

@@ -19,10 +19,11 @@ CHECKED = 10
 
 def shown(exchange: Exchange, pair: Pair, now: int, depth: int) -> tuple[Side, Side]:
     """Give bids and asks as (ticks, lots), best first."""
-    bids, asks = exchange.liquidity[pair.symbol].levels(now, depth + 1)
+    liquidity = exchange.liquidity[pair.symbol]
     own = [o for o in exchange.open.values() if o.symbol == pair.symbol and o.limit is not None]
     made = []
-    for side, buys in ((bids, True), (asks, False)):
+    for buys in (True, False):
+        side = liquidity.side(now, depth + 1, asks=not buys)
         levels = {offer.price: offer.lots for offer in side}
         for order in own:
             if order.buys == buys and order.limit is not None:
@@ -41,12 +42,11 @@ def checksum(bids: Side, asks: Side) -> int:
     return crc32(text.encode())
 
 
-def changes(before: Side, after: Side, depth: int) -> Side:
+def changes(before: Side, after: Side, depth: int, *, falling: bool) -> Side:
     """List the levels to send: 0 lots deletes; levels pushed out of the depth go unsaid."""
     old, new = dict(before), dict(after)
     full = len(after) >= depth
     worst = after[-1][0] if after else 0
-    falling = len(after) > 1 and after[0][0] > worst
     gone = [
         (price, 0)
         for price in old

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from sandbox.accounts import DEPOSITS, Accounts, round_up
-from sandbox.checks import check_deadline, check_order, check_unique
+from sandbox.checks import check_order, check_unique
 from sandbox.errors import Refused
 from sandbox.fees import TIERS, Tier
 from sandbox.instruments import BY_SYMBOL, PAIRS, Pair
 from sandbox.journal import Journal
-from sandbox.liquidity import Liquidity, Offer, offers_in_order
+from sandbox.liquidity import DEPTH, Liquidity, Offer, offers_in_order
 from sandbox.orders import (
     CANCELED,
     CLOSED,
@@ -39,7 +39,7 @@ from sandbox.tape import OwnPrint, Tape
 if TYPE_CHECKING:
     from sandbox.synthetic import Synthetic
 
-DEPTH = 500
+SHALLOW = 20
 ROUNDING = Decimal("0.0001")  # cost and fee may each be rounded up
 
 
@@ -142,21 +142,21 @@ class Exchange:
 
     def reachable(self, order: Order, now: int) -> list[Offer]:
         """List what an order could take at once, in the order of taking."""
-        bids, asks = self.liquidity[order.symbol].levels(now, DEPTH)
         resting = self.resting(order.symbol, buys=not order.buys)
-        offers = offers_in_order(asks if order.buys else bids, resting)
-        if order.limit is None:
-            return offers
-        if order.buys:
-            return [o for o in offers if o.price <= order.limit]
-        return [o for o in offers if o.price >= order.limit]
+        for depth in (SHALLOW, DEPTH):
+            levels = self.liquidity[order.symbol].side(now, depth, asks=order.buys)
+            offers = [o for o in offers_in_order(levels, resting) if reaches(order, o.price)]
+            if len(offers) < len(levels) or _worth(offers, order) >= 1:
+                break
+        return offers
 
     def _check_funds(self, order: Order, pair: Pair, offers: list[Offer]) -> None:
         asset = pair.quote if order.buys else pair.base
-        if self._needed(order, pair, offers) > self.accounts.free(order.account, asset.id):
+        if self.needed(order, pair, offers) > self.accounts.free(order.account, asset.id):
             raise Refused("EOrder:Insufficient funds")
 
-    def _needed(self, order: Order, pair: Pair, offers: list[Offer]) -> Decimal:
+    def needed(self, order: Order, pair: Pair, offers: list[Offer]) -> Decimal:
+        """Give what an order may cost at worst; `offers` value a market order."""
         if not order.buys:
             return pair.quantity(order.remaining)
         rate = 1 + max(self.tier.taker, self.tier.maker) / 100
@@ -269,11 +269,10 @@ class Exchange:
     def rest(self, order: Order, now: int) -> None:
         """Put an order on the book, behind what is shown there already."""
         pair = BY_SYMBOL[order.symbol]
-        bids, asks = self.liquidity[order.symbol].levels(now, DEPTH)
-        side = bids if order.buys else asks
-        order.ahead = next((o.lots for o in side if o.price == order.limit), 0)
+        assert order.limit is not None
+        order.ahead = self.liquidity[order.symbol].at(now, order.limit, asks=not order.buys)
         self.open[order.txid] = order
-        self.set_reserve(order, self._needed(order, pair, []))
+        self.set_reserve(order, self.needed(order, pair, []))
         self.journal.orders[order.txid] = order
 
     def set_reserve(self, order: Order, amount: Decimal) -> None:
@@ -300,42 +299,6 @@ class Exchange:
         """Cancel an open order."""
         self.finish(order, CANCELED, now, reason)
 
-    def amend(self, order: Order, quantity: int | None, limit: int | None, now: int) -> str:
-        """Change an open order in place and give the id of the amendment."""
-        amended = replace(
-            order,
-            quantity=order.quantity if quantity is None else quantity,
-            limit=order.limit if limit is None else limit,
-        )
-        pair = BY_SYMBOL[order.symbol]
-        if amended.remaining > 0:
-            self._check_amendment(order, amended, pair, now)
-        loses_place = amended.limit != order.limit or amended.quantity > order.quantity
-        order.quantity, order.limit, order.amended = amended.quantity, amended.limit, True
-        order.changed = now
-        self.report("amended", order, now)
-        if order.remaining <= 0:
-            order.quantity = order.filled
-            self.cancel(order, now)
-        elif loses_place:
-            self.open.pop(order.txid)
-            self.mint("R")
-            order.rank = self.minted
-            self.take(order, self.reachable(order, now), now)
-            if order.status == OPEN:
-                self.rest(order, now)
-        else:
-            self.set_reserve(order, self._needed(order, pair, []))
-        return self.mint("T")
-
-    def _check_amendment(self, order: Order, amended: Order, pair: Pair, now: int) -> None:
-        if amended.post_only and self.reachable(amended, now):
-            raise Refused("EOrder:Post only order")
-        asset = pair.quote if order.buys else pair.base
-        free = self.accounts.free(order.account, asset.id) + order.reserve
-        if self._needed(amended, pair, []) > free:
-            raise Refused("EOrder:Insufficient funds")
-
     def arm(self, account: str, seconds: int, now: int) -> int:
         """Set the dead-man's switch and give the time it will fire; 0 disarms it."""
         self.journal.switches = True
@@ -345,6 +308,17 @@ class Exchange:
         self.switches[account] = now + seconds * 1_000_000_000
         return self.switches[account]
 
-    def check_deadline(self, deadline: int | None, now: int) -> None:
-        """Refuse a request whose deadline has passed."""
-        check_deadline(deadline, now)
+
+def reaches(order: Order, price: int) -> bool:
+    """Tell whether an order may trade at a price."""
+    if order.limit is None:
+        return True
+    return price <= order.limit if order.buys else price >= order.limit
+
+
+def _worth(offers: list[Offer], order: Order) -> float:
+    """Give how many times over the offers fill the order."""
+    if order.cash is None:
+        return sum(offer.lots for offer in offers) / max(order.remaining, 1)
+    pair = BY_SYMBOL[order.symbol]
+    return float(sum((pair.value(o.price, o.lots) for o in offers), ZERO) / order.cash)

@@ -91,7 +91,7 @@ class Feeds:
         if told is None:
             return
         tape = self._venue.exchange.tapes[pair.symbol]
-        until = tape.next_time(now)
+        until = tape.settled(now)
         found = tape.between(told, until)
         self._told[pair.symbol] = max(told, until)
         if len(found.time):
@@ -111,8 +111,8 @@ class Feeds:
         if before == after:
             return
         self._books[topic] = after
-        bids = changes(before[0], after[0], depth)
-        asks = changes(before[1], after[1], depth)
+        bids = changes(before[0], after[0], depth, falling=True)
+        asks = changes(before[1], after[1], depth, falling=False)
         self._send(topic, _book_text(pair, (bids, asks), after, now, "update"))
 
     def _snapshot_book(

@@ -58,6 +58,15 @@ def moment(value: object, argument: str) -> int:
     return (since.days * 86400 + since.seconds) * SECOND_NS + since.microseconds * 1000
 
 
+def read_cursor(since: str) -> int:
+    """Read a cursor given in seconds, with or without a fraction, or in nanoseconds."""
+    seconds, _, fraction = since.partition(".")
+    value = whole(seconds or 0, "since")
+    if len(seconds) > 12:  # noqa: PLR2004 - seconds have ten digits for centuries to come
+        return min(value, 2**62)
+    return value * SECOND_NS + (whole(fraction[:9].ljust(9, "0"), "since") if fraction else 0)
+
+
 def ticks(value: object, pair: Pair) -> int:
     """Read a price in ticks, or refuse one the market cannot show."""
     scaled = amount(value, "price").scaleb(pair.price_decimals)

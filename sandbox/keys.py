@@ -24,6 +24,7 @@ class Key(msgspec.Struct):
     account: str
     nonce: int = 0
     window: int = 0
+    spent: list[int] = []
 
 
 def mint_key(account: str) -> Key:
@@ -73,10 +74,16 @@ def authenticate(
     wanted = sign(key.secret, path, nonce, body)
     if not hmac.compare_digest(wanted.encode(), signature.encode()):
         raise Refused("EAPI:Invalid signature")
-    if int(nonce) <= key.nonce - key.window or (key.window == 0 and int(nonce) <= key.nonce):
-        raise Refused("EAPI:Invalid nonce")
-    key.nonce = max(key.nonce, int(nonce))
+    _spend(key, int(nonce))
     return key
+
+
+def _spend(key: Key, nonce: int) -> None:
+    if nonce <= key.nonce - key.window or nonce == key.nonce or nonce in key.spent:
+        raise Refused("EAPI:Invalid nonce")
+    key.nonce = max(key.nonce, nonce)
+    if key.window:
+        key.spent = [*(n for n in key.spent if n > key.nonce - key.window), nonce]
 
 
 class Tokens:

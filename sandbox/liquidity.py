@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from sandbox.instruments import Pair
     from sandbox.orders import Order
-    from sandbox.synthetic import Levels, Synthetic
+    from sandbox.synthetic import Synthetic
 
 
 REMEMBERED = 4096
+DEPTH = 500
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,9 @@ class Liquidity:
         self._market = market
         self._taken: dict[tuple[bool, int], tuple[int, int]] = {}
 
-    def levels(self, time: int, depth: int) -> tuple[list[Offer], list[Offer]]:
-        """Give what is left of bids and asks at a moment, best first."""
-        bids, asks = self._market.levels(self.pair, time, depth)
-        return self._left(bids, asks=False), self._left(asks, asks=True)
-
-    def _left(self, levels: Levels, *, asks: bool) -> list[Offer]:
+    def side(self, time: int, depth: int, *, asks: bool) -> list[Offer]:
+        """Give what is left of one side of the book at a moment, best first."""
+        levels = self._market.side(self.pair, time, depth, asks=asks)
         rows = zip(
             levels.price.tolist(), levels.quantity.tolist(), levels.stamp.tolist(), strict=True
         )
@@ -53,6 +53,15 @@ class Liquidity:
             if left > 0:
                 found.append(Offer(price, left, stamp))
         return found
+
+    def at(self, time: int, price: int, *, asks: bool) -> int:
+        """Give what is left at one price on one side."""
+        levels = self._market.side(self.pair, time, DEPTH, asks=asks)
+        for place in np.flatnonzero(levels.price == price).tolist():
+            lots, stamp = int(levels.quantity[place]), int(levels.stamp[place])
+            taken = self._taken.get((asks, price))
+            return max(lots - taken[1], 0) if taken and taken[0] == stamp else lots
+        return 0
 
     def take(self, offer: Offer, lots: int, *, asks: bool) -> None:
         """Remember that part of a level is gone."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sandbox.exchange import DEPTH, Exchange
+from sandbox.exchange import Exchange, reaches
 from sandbox.instruments import PAIRS, Pair
-from sandbox.orders import EXPIRED, OPEN, Order
+from sandbox.liquidity import DEPTH
+from sandbox.orders import EXPIRED, OPEN
 from sandbox.path import STEPS
 from sandbox.synthetic import HOUR_NS, STEP_NS, Ints
 
@@ -74,12 +75,12 @@ def _candidates(
 
 def _cross(exchange: Exchange, pair: Pair, time: int) -> None:
     liquidity = exchange.liquidity[pair.symbol]
-    bids, asks = liquidity.levels(time, DEPTH)
-    for buys, levels in ((True, asks), (False, bids)):
+    for buys in (True, False):
+        levels = liquidity.side(time, DEPTH, asks=buys)
         left = {offer: offer.lots for offer in levels}
         for order in exchange.resting(pair.symbol, buys=buys):
             for offer, lots in left.items():
-                if order.status != OPEN or not _reaches(order, offer.price):
+                if order.status != OPEN or not reaches(order, offer.price):
                     break
                 take = min(lots, order.remaining)
                 if take:
@@ -92,18 +93,14 @@ def _hit(exchange: Exchange, pair: Pair, time: int, row: int) -> None:
     prints = exchange.market.block(pair, time // HOUR_NS).prints
     price, lots = int(prints.price[row]), int(prints.quantity[row])
     for order in exchange.resting(pair.symbol, buys=not prints.bought[row]):
-        if lots == 0 or not _reaches(order, price):
+        if lots == 0 or not reaches(order, price):
             return
         if order.limit == price:
             passed = min(order.ahead, lots)
             order.ahead -= passed
+            exchange.journal.orders[order.txid] = order
             lots -= passed
         take = min(lots, order.remaining)
         if take:
             lots -= take
             exchange.fill_resting(order, take, time)
-
-
-def _reaches(order: Order, price: int) -> bool:
-    assert order.limit is not None
-    return price <= order.limit if order.buys else price >= order.limit

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.book import shown
 from sandbox.candles import INTERVALS, candles, span
 from sandbox.errors import Refused
-from sandbox.forms import whole
+from sandbox.forms import read_cursor, whole
 from sandbox.instruments import ASSETS, PAIRS, Asset, Pair, find_asset, find_pair
 from sandbox.synthetic import HOUR_NS, Prints
 from sandbox.tape import MINUTE_NS
@@ -201,19 +201,10 @@ def trades(venue: Venue, now: int, query: Query) -> Any:
         found = tape.latest(now, count)
         cursor = now
     else:
-        cursor = _cursor(query["since"])
+        cursor = read_cursor(query["since"])
         found = tape.since(cursor, now, count)
     last = int(found.time[-1]) if len(found.time) else cursor
     return {name: raw(f"[{','.join(_trade_rows(pair, found))}]"), "last": str(last)}
-
-
-def _cursor(since: str) -> int:
-    """Read a cursor given in seconds, with or without a fraction, or in nanoseconds."""
-    seconds, _, fraction = since.partition(".")
-    value = whole(seconds or 0, "since")
-    if len(seconds) > 12:  # noqa: PLR2004 - seconds have ten digits for centuries to come
-        return min(value, 2**62)
-    return value * SECOND_NS + (whole(fraction[:9].ljust(9, "0"), "since") if fraction else 0)
 
 
 def _trade_rows(pair: Pair, found: Prints) -> list[str]:

@@ -5,6 +5,7 @@ Nothing here keeps state: the same key always gives the same numbers.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from statistics import NormalDist
 
@@ -21,6 +22,7 @@ def digest(*words: object, size: int = 16) -> bytes:
     return blake2b("|".join(map(str, words)).encode(), digest_size=size).digest()
 
 
+@lru_cache(maxsize=1024)
 def number(*words: object) -> int:
     """Give the 64-bit number of a key."""
     return int.from_bytes(digest(*words, size=8), "little")

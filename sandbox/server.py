@@ -137,6 +137,7 @@ def bind(host: str, port: int) -> socket.socket:
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind((host, port))
+        door.listen(1024)
     except OSError as error:
         door.close()
         msg = f"port {port} on {host} cannot be used: {error.strerror or error}"

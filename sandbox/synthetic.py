@@ -84,15 +84,11 @@ class Synthetic:
         step = time % HOUR_NS // STEP_NS
         return int(block.bid[step]), int(block.ask[step])
 
-    def levels(self, pair: Pair, time: int, depth: int) -> tuple[Levels, Levels]:
-        """Give bids and asks at a moment, best first."""
-        bid, ask = self.touch(pair, time)
-        step = time // STEP_NS
-        base = number(self.seed, pair.symbol, "depth")
-        return (
-            _side(base, pair, bid, step, -depth),
-            _side(base + 1, pair, ask, step, depth),
-        )
+    def side(self, pair: Pair, time: int, depth: int, *, asks: bool) -> Levels:
+        """Give one side of the book at a moment, best first."""
+        touch = self.touch(pair, time)[asks]
+        base = number(self.seed, pair.symbol, "asks" if asks else "bids")
+        return _side(base, pair, touch, time // STEP_NS, depth if asks else -depth)
 
 
 @lru_cache(maxsize=4096)

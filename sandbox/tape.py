@@ -71,6 +71,10 @@ class Tape:
         """Give the time a fill may carry: now, or just after the last fill."""
         return max(now, self._times[-1] + 1) if self._times else now
 
+    def settled(self, now: int) -> int:
+        """Give the moment up to which the tape is final: now, or the last fill if later."""
+        return max(now, self._times[-1]) if self._times else now
+
     def _identity(self, time: int) -> int:
         prints = self._market.block(self.pair, time // HOUR_NS).prints
         before = int(np.searchsorted(prints.time, time, side="right"))

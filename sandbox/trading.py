@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sandbox import amendment
 from sandbox.checks import check_deadline
 from sandbox.errors import Refused
 from sandbox.forms import lots, ticks, whole
@@ -104,7 +105,7 @@ def amend(
     limit = None if price is None else ticks(price, pair)
     if (wanted is not None and wanted <= 0) or (limit is not None and limit <= 0):
         raise Refused("EGeneral:Invalid arguments")
-    return venue.exchange.amend(order, wanted, limit, now)
+    return amendment.amend(venue.exchange, order, wanted, limit, now)
 
 
 def arm(venue: Venue, account: str, timeout: object, now: int) -> int:

@@ -1,0 +1,148 @@
+"""A sandbox exchange in a process of its own, on a free port, started the way people do."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import ccxt
+import pytest
+from websockets.sync.client import connect
+
+KEY = "test-key"
+SECRET = base64.b64encode(b"the secret of a test" * 3).decode()
+FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "kraken"
+
+
+class Running:
+    """One sandbox process."""
+
+    def __init__(self, *options):
+        environment = dict(os.environ, KRAKEN_API_KEY=KEY, KRAKEN_API_SECRET=SECRET)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        line = self.process.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, self.process.stderr.read()
+        self.http = found[0]
+        self.ws = self.http.replace("http", "ws", 1)
+
+    def client(self, key=KEY, secret=SECRET):
+        """Give an unmodified ccxt that talks to this sandbox."""
+        api = {"public": self.http, "private": self.http}
+        return ccxt.kraken(
+            {"apiKey": key, "secret": secret, "enableRateLimit": False, "urls": {"api": api}}
+        )
+
+    def new_client(self, account="main"):
+        """Give a ccxt with a key and an account of its own."""
+        minted = self.ask("/admin/keys", {"account": account})
+        return self.client(minted["key"], minted["secret"])
+
+    def ask(self, path, body=None):
+        """Ask an address, posting a body if there is one."""
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(self.http + path, data=data, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def advance(self, seconds):
+        """Move the simulated clock."""
+        return self.ask("/admin/clock/advance", {"seconds": seconds})
+
+    def public(self):
+        """Open the public websocket."""
+        return Stream(self.ws + "/v2")
+
+    def private(self, client):
+        """Open the private websocket with a fresh token."""
+        stream = Stream(self.ws + "/auth/v2")
+        stream.token = client.privatePostGetWebSocketsToken()["result"]["token"]
+        return stream
+
+    def kill(self):
+        """Kill the process as kill -9 does."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """Ask the process to stop and give its exit code."""
+        self.process.terminate()
+        code = self.process.wait(timeout=5)
+        for pipe in (self.process.stdout, self.process.stderr):
+            pipe.close()
+        return code
+
+
+class Stream:
+    """A websocket whose messages can be waited for by their nature."""
+
+    def __init__(self, url):
+        self.socket = connect(url)
+        self.token = None
+
+    def send(self, method, **params):
+        """Call a method."""
+        if self.token is not None:
+            params["token"] = self.token
+        self.socket.send(json.dumps({"method": method, "params": params, "req_id": 7}))
+
+    def subscribe(self, channel, **params):
+        """Subscribe to a channel."""
+        self.send("subscribe", channel=channel, **params)
+
+    def text(self, *wanted, timeout=10):
+        """Wait for a message that holds all the parts."""
+        while True:
+            message = self.socket.recv(timeout=timeout)
+            if all(part in message for part in wanted):
+                return message
+
+    def wait(self, *wanted, timeout=10):
+        """Wait for such a message and read it."""
+        return json.loads(self.text(*wanted, timeout=timeout))
+
+    def close(self):
+        """Close the socket."""
+        self.socket.close()
+
+
+@pytest.fixture
+def start():
+    """Start sandboxes that are stopped when the test ends."""
+    running = []
+
+    def begin(*options):
+        running.append(Running(*options))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        if each.process.poll() is None:
+            each.stop()
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    """Run one sandbox with a simulated clock for the tests of a file."""
+    running = Running("--clock", "simulated", "--start", "2026-03-01T10:30:00Z", "--fees", "8")
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def fixtures():
+    """Give the folder of recorded Kraken messages, or skip."""
+    if not FIXTURES.is_dir():
+        pytest.skip("the recorded Kraken messages are not beside this repository")
+    return FIXTURES
