@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from ops.errors import CannotStart
+from registry.contract import model_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,14 +47,15 @@ class FirstModels:
 
     def _make(self, symbols: Sequence[str]) -> None:
         self.word = f"fetching two weeks of bars of {' and '.join(symbols)}"
-        fetches = [self.prefect.run("ingest", {"symbol": symbol}) for symbol in symbols]
+        fetches = [self.prefect.run(f"ingest/{model_name(symbol)}") for symbol in symbols]
         for fetch in fetches:
             self._wait(fetch, INGEST_WITHIN)
         said = []
         for symbol in symbols:
             self.word = f"training the first model of {symbol}"
             run = self.prefect.run(
-                "retrain", {"symbol": symbol, "trigger": "first start", "promote_first": True}
+                f"retrain/{model_name(symbol)}",
+                {"trigger": "first start", "promote_first": True},
             )
             said.append(self._wait(run, RETRAIN_WITHIN))
         self.word = "; ".join(said)
@@ -67,7 +69,7 @@ class FirstModels:
     def _has_model(self, symbol: str) -> bool:
         answer = httpx.get(
             f"{self.mlflow}/api/2.0/mlflow/registered-models/get",
-            params={"name": symbol.lower().replace("/", "-")},
+            params={"name": model_name(symbol)},
             timeout=5.0,
             trust_env=False,
         )

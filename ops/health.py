@@ -67,7 +67,7 @@ def prefect(server: Prefect) -> Callable[[int], str | None]:
 
     def probe(_pid: int) -> str | None:
         try:
-            return f"{len(server.deployments())} deployments" if server.healthy() else None
+            return f"{server.deployments()} deployments" if server.healthy() else None
         except (httpx.HTTPError, CannotStart):
             return None
 

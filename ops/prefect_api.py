@@ -58,23 +58,33 @@ class Prefect:
         workers = self._post(f"/work_pools/{POOL}/workers/filter", {}, seconds=0.5)
         return any(row["name"] == name and row["status"] == "ONLINE" for row in workers)
 
-    def deployments(self) -> dict[str, str]:
-        """Return the ids of the deployments by name."""
-        return {found["name"]: found["id"] for found in self._post("/deployments/filter", {})}
+    def deployments(self) -> int:
+        """Return how many deployments there are."""
+        return len(self._post("/deployments/filter", {}))
 
     def active(self) -> list[str]:
         """Return what is running now, a few words each."""
         runs = self._runs({"state": {"type": {"any_": ["RUNNING"]}}}, seconds=0.5)
         return [" ".join(filter(None, (_kind(run), _symbol(run)))) for run in runs]
 
-    def run(self, deployment: str, parameters: Mapping[str, Any]) -> FlowRun:
-        """Ask for a run of a deployment now."""
-        found = self.deployments()
-        if deployment not in found:
-            raise CannotStart(f"Prefect has no deployment {deployment!r}, only {sorted(found)}")
+    def run(self, deployment: str, parameters: Mapping[str, Any] | None = None) -> FlowRun:
+        """Ask for a run of a deployment, named flow/deployment, now.
+
+        Args:
+            deployment: Such as retrain/xrp-usd.
+            parameters: In the place of the deployment's own of the same name.
+        """
+        found = self._client.get(f"/deployments/name/{deployment}")
+        if found.status_code == httpx.codes.NOT_FOUND:
+            raise CannotStart(f"Prefect has no deployment {deployment}")
+        found.raise_for_status()
+        known = found.json()
         made = self._post(
-            f"/deployments/{found[deployment]}/create_flow_run",
-            {"parameters": dict(parameters), "state": {"type": "SCHEDULED"}},
+            f"/deployments/{known['id']}/create_flow_run",
+            {
+                "parameters": known["parameters"] | dict(parameters or {}),
+                "state": {"type": "SCHEDULED"},
+            },
         )
         return _flow_run(made)
 
