@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 PRODUCTION = "production"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
-# MLflow's own defaults keep a caller waiting four minutes for a server that is down.
-PATIENCE = {
+# MLflow's own defaults keep a caller waiting four minutes for a server that is down, tell its
+# makers about us, and print addresses and progress into the answer of a command.
+MANNERS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -70,7 +72,7 @@ class Promoted:
 
 def open_registry(settings: ModelRegistrySettings) -> MlflowClient:
     """Open the registry; nothing is asked of it yet."""
-    for name, value in PATIENCE.items():
+    for name, value in MANNERS.items():
         os.environ.setdefault(name, value)
     import mlflow  # noqa: PLC0415 - see the module's docstring
 

@@ -1,8 +1,5 @@
 """Retraining leaves a version with its verdict, a job on record, and no more than it earned."""
 
-import socket
-import subprocess
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -18,29 +15,7 @@ from registry.errors import TrainingRefused
 from registry.settings import ModelRegistrySettings
 from sql.tables import ExperimentRow, InstrumentRow, PriceBarRow, PromotionRow, RetrainingJobRow
 
-LOOPBACK = "127.0.0.1"
 FEE = Decimal("0.002")
-
-
-@pytest.fixture(scope="module")
-def mlflow_address(tmp_path_factory):
-    """Run MLflow's own server until the last test here is done."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as found:
-        found.bind((LOOPBACK, 0))
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port)]
-    command += ["--workers", "1", "--artifacts-destination", str(folder / "artifacts")]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
-        assert any("startup complete" in line for line in server.stderr)
-        yield f"http://{LOOPBACK}:{port}"
-        server.terminate()
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """What is examined was never taught, and the same bars always give the same model."""
 
+from dataclasses import replace
+
 import markets
 import numpy as np
 import pandas as pd
@@ -78,6 +80,20 @@ def test_labels_shuffled_in_stretches_keep_their_number_and_lose_their_place():
     assert shuffled.sum() == labels.sum()
     assert abs(np.corrcoef(shuffled, labels)[0, 1]) < 0.15
     assert np.abs(np.diff(shuffled)).sum() < 1.3 * np.abs(np.diff(labels)).sum()
+
+
+def test_a_lesson_is_calibrated_without_its_own_outcomes():
+    taught = course(markets.planted(5, days=3))
+    margins, _ = training.examine(taught, {"max_depth": 2})
+    own = taught.lessons[0].split.test
+    table = taught.table.copy()
+    table.iloc[own, table.columns.get_loc("y")] ^= 1
+
+    before = training.cross_calibrate(taught, margins)
+    after = training.cross_calibrate(replace(taught, table=table), margins)
+
+    assert np.array_equal(before[0], after[0])
+    assert not np.array_equal(before[1], after[1])
 
 
 def test_a_leak_of_the_outcome_does_not_survive_shuffling():
