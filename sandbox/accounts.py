@@ -9,8 +9,8 @@ from collections import defaultdict
 from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
 
 from sandbox.instruments import ASSET_BY_ID, Asset
-from sandbox.orders import ZERO
 
+ZERO = Decimal(0)
 HOUSE = ("house:deposits", "house:market", "house:fees")
 DEPOSITS, MARKET, FEES = HOUSE
 

@@ -70,7 +70,7 @@ class Desk:
                 "connections": [
                     {
                         "id": connection.number,
-                        "private": connection.private,
+                        "opens": sorted(connection.opens),
                         "topics": sorted(
                             " ".join(filter(None, (t.channel, t.symbol, t.detail)))
                             for t in connection.topics

@@ -23,11 +23,14 @@ class Topic:
 
 @dataclass(eq=False)
 class Connection:
-    """A client's connection. Messages are queued and leave in order."""
+    """A client's connection. Messages are queued and leave in order.
+
+    `opens` says which channels the door it came through serves: public, private or both.
+    """
 
     socket: web.WebSocketResponse
     number: int
-    private: bool
+    opens: frozenset[str]
     topics: set[Topic] = field(default_factory=set)
     accounts: dict[str, str] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)

@@ -114,7 +114,7 @@ class Dialogue:
             raise Refused(f"Channel not supported {channel}" if channel else "Unsupported event")
 
     def _subscribe_private(self, channel: str, params: Params) -> None:
-        if not self._connection.private:
+        if "private" not in self._connection.opens:
             raise Refused(WRONG_DOOR[False])
         try:
             key = self._key(params)
@@ -147,7 +147,7 @@ class Dialogue:
         return ack
 
     def _subscribe_public(self, channel: str, params: Params) -> None:
-        if self._connection.private:
+        if "public" not in self._connection.opens:
             raise Refused(WRONG_DOOR[True])
         if channel == "instrument":
             self._one_topic(Topic(channel), params, {})
@@ -185,7 +185,7 @@ class Dialogue:
         self._feeds.join(self._connection, topic, snapshot=snapshot)
 
     def _trade(self, act: Callable[..., Any], params: Params) -> None:
-        if not self._connection.private:
+        if "private" not in self._connection.opens:
             raise Refused(WRONG_DOOR[False])
         key = self._key(params)
         for result in act(self._venue, key.account, params, self._arrived):

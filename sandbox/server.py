@@ -26,6 +26,11 @@ BEAT_SECONDS = 1.0
 TICK_SECONDS = 0.02
 IDLE_SECONDS = 60.0
 LARGEST_BODY = 1 << 20
+DOORS = {
+    "/v2": frozenset({"public", "private"}),
+    "/public/v2": frozenset({"public"}),
+    "/auth/v2": frozenset({"private"}),
+}
 _JSON = "application/json; charset=utf-8"
 
 
@@ -43,9 +48,8 @@ class Server:
         app = web.Application(client_max_size=LARGEST_BODY)
         app.router.add_route("*", "/0/public/{name}", self._public)
         app.router.add_route("*", "/0/private/{name}", self._private)
-        app.router.add_get("/v2", self._websocket)
-        app.router.add_get("/public/v2", self._websocket)
-        app.router.add_get("/auth/v2", self._websocket)
+        for path in DOORS:
+            app.router.add_get(path, self._websocket)
         admin.add_routes(app, self._venue, self.connections)
         return app
 
@@ -64,8 +68,7 @@ class Server:
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse(compress=False, max_msg_size=LARGEST_BODY, timeout=0.2)
         await ws.prepare(request)
-        private = request.path.startswith("/auth")
-        connection = Connection(ws, secrets.randbits(63), private)
+        connection = Connection(ws, secrets.randbits(63), DOORS[request.path])
         self.connections.add(connection)
         writer = asyncio.create_task(connection.write())
         connection.send(status_message(self._venue.mode, connection.number))

@@ -62,11 +62,11 @@ class Running:
 
     def public(self):
         """Open the public websocket."""
-        return Stream(self.ws + "/v2")
+        return Stream(self.ws + "/public/v2")
 
-    def private(self, client):
+    def private(self, client, door="/auth/v2"):
         """Open the private websocket with a fresh token."""
-        stream = Stream(self.ws + "/auth/v2")
+        stream = Stream(self.ws + door)
         stream.token = client.privatePostGetWebSocketsToken()["result"]["token"]
         return stream
 

@@ -183,6 +183,17 @@ def test_each_door_refuses_what_belongs_to_the_other(sandbox):
     private.close()
 
 
+def test_one_door_serves_both_kinds(sandbox):
+    client = sandbox.new_client("undecided")
+    stream = sandbox.private(client, "/v2")
+    stream.subscribe("executions")
+    assert stream.wait('"executions"', '"snapshot"', '"sequence"')["data"] == []
+    stream.token = None
+    stream.subscribe("book", symbol=["XRP/USD"])
+    assert stream.wait('"book"', '"snapshot"', '"data"')["data"][0]["symbol"] == "XRP/USD"
+    stream.close()
+
+
 def test_the_ledger_of_the_whole_exchange_sums_to_nothing(sandbox):
     state = sandbox.ask("/admin/state")
 
