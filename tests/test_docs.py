@@ -23,7 +23,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 # Read without us: by Prefect itself, and by the pull step of prefect.yaml.
 READ_BY_OTHERS = {"PREFECT_API_URL", "FRIDAY_CHECKOUT"}
-READ = re.compile(r'environ(?:\.get\(|\[)"([A-Z_]+)"')
+READ = re.compile(r'environ(?:\.get\(|\[)"([A-Z_]+)"(?!\] =)')
 FILE = re.compile(rf"\b(?:{'|'.join([*PACKAGES, 'tests', 'docs'])})/[\w/.-]*\w\.\w+")
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 ONE_PAGE = 60

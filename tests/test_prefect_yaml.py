@@ -15,6 +15,9 @@ from prefect.cli.deploy._models import PrefectYamlModel
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule
 
+from drift.verdict import Checked
+from flows import check_drift
+
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden" / "timetable.txt"
 TEXT = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -54,6 +57,7 @@ def line(deployment):
     return (
         f"{title(deployment):<28}{times:<18}{limit.limit} {limit.collision_strategy:<11}"
         f"{deployment.work_pool.name:<7}{','.join(deployment.tags):<34}{given}\n"
+        + "".join(f"{'':<28}on {' '.join(one['expect'])}\n" for one in deployment.triggers or [])
     )
 
 
@@ -102,6 +106,21 @@ def test_no_two_runs_start_in_the_same_minute():
     )
 
     assert minutes.most_common(1)[0][1] == 1
+
+
+def test_an_automation_waits_for_what_the_drift_check_announces(monkeypatch):
+    announced = []
+    monkeypatch.setattr(check_drift, "emit_event", lambda **event: announced.append(event))
+    waiting = [one for deployment in DEPLOYMENTS for one in deployment.triggers or []]
+
+    for trigger in waiting:
+        symbol = trigger["parameters"]["symbol"]
+        check_drift.announce(Checked(symbol=symbol, version=3, retrain=True, reason="it lost"))
+
+        assert announced[-1]["event"] in trigger["expect"]
+        assert announced[-1]["resource"] == trigger["match"]
+        assert "reason" in announced[-1]["payload"]
+    assert {trigger["parameters"]["symbol"] for trigger in waiting} == {"XRP/USD", "DOGE/USD"}
 
 
 def test_flows_run_from_the_checkout_that_the_environment_names():
