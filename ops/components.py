@@ -158,7 +158,7 @@ def deploy(plan: Plan) -> Component:
             *("-m", "prefect", "--no-prompt", "deploy", "--all"),
             *("--prefect-file", str(ROOT / "prefect.yaml")),
         ),
-        environment=_environment(plan, {**_prefect(plan), "FRIDAY_ROOT": str(ROOT)}),
+        environment=_environment(plan, {**_prefect(plan), "FRIDAY_CHECKOUT": str(ROOT)}),
         once=True,
     )
 
@@ -178,7 +178,7 @@ def worker(plan: Plan) -> Component:
                 **shared(plan),
                 **_prefect(plan),
                 **_key(plan, WORKER),
-                "FRIDAY_ROOT": str(ROOT),
+                "FRIDAY_CHECKOUT": str(ROOT),
                 "PREFECT_WORKER_QUERY_SECONDS": "2",
                 "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
                 "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
