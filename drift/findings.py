@@ -39,8 +39,13 @@ def lost_edge(
         recent: How many of the last scores lie in the current window.
         a_day: Such scores in a day, which sets how high the alarm must be.
     """
-    if len(rose) < FEWEST_OUTCOMES or not 0 < base_rate < 1:
+    if len(rose) < FEWEST_OUTCOMES:
         return _few_outcomes(Kind.PERFORMANCE, len(rose))
+    if not 0 < base_rate < 1:
+        return _not_testable(
+            Kind.PERFORMANCE,
+            f"expected rises and falls in the reference, found a share of {base_rate}",
+        )
     ratios = performance.log_likelihood_ratio(probability, rose, base_rate=base_rate)
     path = performance.cusum(ratios)
     quarter = max(int(DAYS_A_QUARTER * a_day), len(path))
@@ -123,10 +128,8 @@ def moved_features(
 
 
 def _few_outcomes(kind: Kind, count: int) -> Finding:
-    return Finding(
-        kind=kind,
-        testable=False,
-        alarm=False,
-        reason=f"not testable: {count} outcomes are known, expected at least {FEWEST_OUTCOMES}",
-        detail={"outcomes": count},
-    )
+    return _not_testable(kind, f"{count} outcomes are known, expected at least {FEWEST_OUTCOMES}")
+
+
+def _not_testable(kind: Kind, why: str) -> Finding:
+    return Finding(kind=kind, testable=False, alarm=False, reason=f"not testable: {why}")

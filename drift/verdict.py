@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 
 class Kind(StrEnum):
@@ -50,6 +51,38 @@ class Verdict:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a drift check found; without a model or bars there are no findings."""
+
+    symbol: str
+    reason: str
+    retrain: bool = False
+    version: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def market(self) -> str:
+        """The symbol as keys and names have it."""
+        return self.symbol.lower().replace("/", "-")
+
+    def markdown(self) -> str:
+        """Tell the same to a person."""
+        lines = [f"# {self.symbol}: {self.reason}", ""]
+        if self.findings:
+            lines += [f"Version {self.version}, {self.start} to {self.end}.", ""]
+            lines += ["| what | alarm | found |", "|---|---|---|"]
+            lines += [f"| {f.kind} | {_word(f)} | {f.reason} |" for f in self.findings]
+        return "\n".join(lines) + "\n"
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return one row a feature."""
+        named = [finding for finding in self.findings if finding.kind is Kind.FEATURE]
+        return [{"feature": name, **row} for f in named for name, row in f.detail.items()]
+
+
 def judge(findings: Sequence[Finding]) -> Verdict:
     """Apply the rule of tiers: tier 1, or tier 2 and tier 3 together.
 
@@ -77,3 +110,9 @@ def _calm(findings: Sequence[Finding], alarming: list[str]) -> str:
     untested = len(findings) - len(tested)
     rest = f"; {untested} of {len(findings)} kinds not testable yet" if untested else ""
     return f"no retraining: no drift in {', '.join(tested)}{rest}"
+
+
+def _word(finding: Finding) -> str:
+    if not finding.testable:
+        return "not testable"
+    return "yes" if finding.alarm else "no"
