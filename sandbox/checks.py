@@ -18,6 +18,7 @@ SECOND_NS = 1_000_000_000
 DEADLINE_LEAST_NS = SECOND_NS // 2
 DEADLINE_MOST_NS = 60 * SECOND_NS
 EXPIRY_LEAST_NS = 5 * SECOND_NS
+EXPIRY_MOST_NS = 366 * 86400 * SECOND_NS
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HEX = re.compile(r"[0-9a-fA-F]{32}")
 _FREE_TEXT = re.compile(r"[\x21-\x7e]{1,18}")
@@ -48,6 +49,8 @@ def check_order(request: OrderRequest, pair: Pair, now: int, price: int) -> None
         check_name(request.cl_ord_id)
     check_deadline(request.deadline, now)
     if request.expires and request.expires < now + EXPIRY_LEAST_NS:
+        raise Refused("EGeneral:Invalid arguments:expiretm")
+    if request.expires > now + EXPIRY_MOST_NS:
         raise Refused("EGeneral:Invalid arguments:expiretm")
     if request.tif == "GTD" and not request.expires:
         raise Refused("EGeneral:Invalid arguments:expiretm")

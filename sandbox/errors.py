@@ -12,12 +12,17 @@ class SandboxError(Exception):
     """The root of every error this package raises on purpose."""
 
 
+def printable(text: object) -> str:
+    """Make a text that any encoder can write out of what a client sent."""
+    return str(text)[:200].encode(errors="replace").decode()
+
+
 class Refused(SandboxError):
     """The exchange refuses a request; the text is what Kraken would answer."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
+        super().__init__(printable(text))
+        self.text = printable(text)
 
 
 class BadStart(SandboxError):

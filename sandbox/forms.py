@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SECOND_NS = 1_000_000_000
 ORDER_TYPES = ("market", "limit")
 LARGEST_QUANTITY = Decimal(10) ** 12
+SMALLEST_QUANTITY = Decimal(10) ** -18
+LATEST_CURSOR = 2**62
 INT32 = 2**31
 _STP = ("cancel-newest", "cancel-oldest", "cancel-both")
 
@@ -33,7 +35,9 @@ def amount(value: object, argument: str) -> Decimal:
         raise Refused(f"EGeneral:Invalid arguments:{argument}") from error
     if not number.is_finite() or abs(number) > LARGEST_QUANTITY:
         raise Refused(f"EGeneral:Invalid arguments:{argument}")
-    return number
+    if abs(number) < SMALLEST_QUANTITY and number != 0:
+        raise Refused(f"EGeneral:Invalid arguments:{argument}")
+    return number or Decimal(0)
 
 
 def whole(value: object, argument: str) -> int:
@@ -63,8 +67,9 @@ def read_cursor(since: str) -> int:
     seconds, _, fraction = since.partition(".")
     value = whole(seconds or 0, "since")
     if len(seconds) > 12:  # noqa: PLR2004 - seconds have ten digits for centuries to come
-        return min(value, 2**62)
-    return value * SECOND_NS + (whole(fraction[:9].ljust(9, "0"), "since") if fraction else 0)
+        return min(value, LATEST_CURSOR)
+    part = whole(fraction[:9].ljust(9, "0"), "since") if fraction else 0
+    return min(value * SECOND_NS + part, LATEST_CURSOR)
 
 
 def ticks(value: object, pair: Pair) -> int:
@@ -94,7 +99,7 @@ def userref(value: object) -> int | None:
 
 
 def _side(value: object) -> str:
-    if value not in {"buy", "sell"}:
+    if value not in ("buy", "sell"):
         raise Refused("EGeneral:Invalid arguments:type")
     return str(value)
 

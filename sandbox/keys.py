@@ -26,6 +26,10 @@ class Key(msgspec.Struct):
     window: int = 0
     spent: list[int] = []
 
+    def __repr__(self) -> str:
+        """Show whose key it is, and nothing that could be used."""
+        return f"Key of {self.account}"
+
 
 def mint_key(account: str) -> Key:
     """Make a key pair nobody has."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox import trading
 from sandbox.candles import INTERVALS
 from sandbox.connection import Connection, Topic
-from sandbox.errors import Refused
-from sandbox.forms import from_websocket, moment
+from sandbox.errors import Refused, printable
+from sandbox.forms import from_websocket, moment, whole
 from sandbox.instruments import BY_SYMBOL
 from sandbox.wire import encode, short_stamp, stamp
 
@@ -26,6 +26,7 @@ PUBLIC = ("ticker", "book", "trade", "ohlc", "instrument")
 PRIVATE = ("executions", "balances")
 DEPTHS = (10, 25, 100, 500, 1000)
 MAX_RATE_COUNT = 180
+LARGEST_REQ_ID = 2**63 - 1
 WRONG_DOOR = {
     True: "Public market data subscriptions are unavailable on this endpoint. Try ws.kraken.com",
     False: "Private data and trading are unavailable on this endpoint. Try ws-auth.kraken.com",
@@ -84,8 +85,9 @@ class Dialogue:
     def _stamps(self) -> Params:
         left = self._venue.clock.now()
         made: Params = {"time_in": stamp(self._arrived), "time_out": stamp(left)}
-        if "req_id" in self._request:
-            made["req_id"] = self._request["req_id"]
+        number = self._request.get("req_id")
+        if isinstance(number, int) and 0 <= number <= LARGEST_REQ_ID:
+            made["req_id"] = number
         return made
 
     def _reply(self, result: Any, *, method: str = "", bare: bool = False) -> None:
@@ -95,7 +97,7 @@ class Dialogue:
         self._connection.send(encode(body | self._stamps()))
 
     def _refuse(self, text: str, **more: Any) -> None:
-        body: Params = {"error": text, "method": self._method, "success": False}
+        body: Params = {"error": text, "method": printable(self._method), "success": False}
         self._connection.send(encode(body | more | self._stamps()))
 
     def _key(self, params: Params) -> Key:
@@ -158,7 +160,8 @@ class Dialogue:
         detail, shown = _detail(channel, params)
         for symbol in symbols:
             if not isinstance(symbol, str) or symbol not in BY_SYMBOL:
-                self._refuse(f"Currency pair not supported {symbol}", symbol=symbol)
+                name = printable(symbol)
+                self._refuse(f"Currency pair not supported {name}", symbol=name)
                 continue
             self._one_topic(Topic(channel, symbol, detail), params, shown)
 
@@ -214,17 +217,17 @@ def _detail(channel: str, params: Params) -> tuple[str, Params]:
     match channel:
         case "book":
             depth = params.get("depth", 10)
-            if depth not in DEPTHS:
+            if isinstance(depth, Decimal | float | bool) or depth not in DEPTHS:
                 raise Refused("Subscription depth not supported")
             return str(depth), {"depth": depth}
         case "ohlc":
             interval = params.get("interval", 1)
-            if interval not in INTERVALS:
+            if isinstance(interval, Decimal | float | bool) or interval not in INTERVALS:
                 raise Refused("Subscription ohlc interval not supported")
             return str(interval), {"interval": interval}
         case "ticker":
             trigger = params.get("event_trigger", "trades")
-            if trigger not in {"trades", "bbo"}:
+            if trigger not in ("trades", "bbo"):
                 raise Refused("Event trigger not supported")
             return str(trigger), {"event_trigger": trigger}
         case _:
@@ -268,11 +271,17 @@ def _text(params: Params, name: str) -> str | None:
     return None if value is None else str(value)
 
 
+def _list(params: Params, name: str) -> list[Any]:
+    value = params.get(name)
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
 def _cancel(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
     made: list[Any] = []
     for name in ("order_id", "cl_ord_id", "order_userref"):
-        values = params.get(name) or []
-        for value in values if isinstance(values, list) else [values]:
+        for value in _list(params, name):
             made.extend(_cancel_one(venue, account, name, value, now))
     if not made:
         raise Refused("EGeneral:Invalid arguments")
@@ -282,19 +291,19 @@ def _cancel(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
 def _cancel_one(venue: Venue, account: str, name: str, value: Any, now: int) -> list[Any]:
     try:
         if name == "order_userref":
-            found = trading.by_userref(venue, account, int(value))
+            found = trading.by_userref(venue, account, whole(value, "order_userref"))
         elif name == "cl_ord_id":
             found = [trading.find_open(venue, account, cl_ord_id=str(value))]
         else:
             found = [trading.find_open(venue, account, txid=str(value))]
-    except (Refused, ValueError, TypeError) as error:
-        return [error if isinstance(error, Refused) else Refused("EGeneral:Invalid arguments")]
+    except Refused as refused:
+        return [refused]
     trading.cancel_all(venue, found, now)
     return [_names(order) for order in found]
 
 
 def _batch_cancel(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
-    values = [*(params.get("orders") or []), *(params.get("cl_ord_id") or [])]
+    values = [*_list(params, "orders"), *_list(params, "cl_ord_id")]
     made = [
         result for value in values for result in _cancel_one(venue, account, "order_id", value, now)
     ]
@@ -320,3 +329,5 @@ _TRADING: dict[str, Callable[[Venue, str, Params, int], list[Any]]] = {
     "cancel_all": _cancel_all,
     "cancel_all_orders_after": _arm,
 }
+
+METHODS = ("ping", "subscribe", "unsubscribe", *_TRADING)

@@ -14,6 +14,7 @@ from sandbox.keys import Key, authenticate
 from sandbox.venue import Venue
 from sandbox.wire import encode
 
+LISTS = ("orders", "cl_ord_ids")
 Private = Callable[[Venue, Key, dict[str, Any], int], Any]
 PRIVATE: dict[str, Private] = {
     "Balance": private_data.balance,
@@ -61,12 +62,26 @@ def answer_private(venue: Venue, name: str, headers: dict[str, str], body: bytes
             str(form.get("nonce", "")),
             body,
         )
-        venue.touched.append(key)
+        venue.touched[key.name] = key
         return encode({"error": [], "result": method(venue, key, form, now)})
     except Refused as refused:
         return refusal(refused.text)
     finally:
         venue.commit(now)
+
+
+def _spelled(form: dict[str, Any]) -> dict[str, Any]:
+    """Spell a JSON body the way a urlencoded one would be; lists of orders stay lists."""
+    made: dict[str, Any] = {}
+    for name, value in form.items():
+        match value:
+            case None:
+                continue
+            case list() if name in LISTS:
+                made[name] = [_spelled(v) if isinstance(v, dict) else str(v) for v in value]
+            case _:
+                made[name] = str(value)
+    return made
 
 
 def _unknown(_venue: Venue, _key: Key, _form: dict[str, Any], _now: int) -> Any:
@@ -84,7 +99,7 @@ def read_form(body: bytes) -> dict[str, Any]:
         text = body.decode()
         if text.lstrip().startswith("{"):
             form = json.loads(text, parse_float=Decimal)
-            return form if isinstance(form, dict) else {}
+            return _spelled(form) if isinstance(form, dict) else {}
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=200))
     except (ValueError, RecursionError) as error:
         raise Refused("EGeneral:Invalid arguments") from error

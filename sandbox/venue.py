@@ -37,7 +37,7 @@ class Venue:
     tokens: Tokens = field(default_factory=Tokens)
     mode: str = "online"
     listeners: list[Listener] = field(default_factory=list)
-    touched: list[Key] = field(default_factory=list)
+    touched: dict[str, Key] = field(default_factory=dict)
 
     def sync(self) -> int:
         """Bring the exchange to the present and give its time."""
@@ -48,22 +48,22 @@ class Venue:
     def commit(self, now: int) -> None:
         """Keep what changed and then tell those who listen."""
         if not self.exchange.journal.empty:
-            self.store.save(self.exchange, self.touched, self.clock.anchor)
-            self.touched = []
+            self.store.save(self.exchange, list(self.touched.values()), self.clock.anchor)
+            self.touched = {}
         events, self.exchange.events = self.exchange.events, []
         for listener in self.listeners:
             listener(events, now)
 
     def checkpoint(self) -> None:
         """Keep the time and the nonces, even though no order changed."""
-        self.store.save(self.exchange, self.touched, self.clock.anchor)
-        self.touched = []
+        self.store.save(self.exchange, list(self.touched.values()), self.clock.anchor)
+        self.touched = {}
 
     def add_key(self, key: Key, now: int) -> None:
         """Admit a key, and open its account if it is new."""
         new = all(other.account != key.account for other in self.keys.values())
         self.keys[key.name] = key
-        self.touched.append(key)
+        self.touched[key.name] = key
         if new:
             for asset, amount in self.opening.items():
                 self.exchange.deposit(key.account, asset, amount, now)
