@@ -10,6 +10,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ops import promotion
 from ops.commands.account import because, engine
 from ops.commands.printing import Columns, as_json, dump, show
 from ops.errors import AnswerIsNo
@@ -21,12 +22,9 @@ from sql.tables import (
     ModelDeploymentRow,
     PromotionRow,
 )
-from trader import record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-EVIDENCE = ("gate", "gate_reason", "data_hash", "git_commit", "artifact_sha256")
 
 
 def registry() -> MlflowClient:
@@ -99,24 +97,7 @@ def models_command(symbol: str, *, as_json: bool) -> None:
 @because
 def promote_command(symbol: str, version: int, reason: str) -> None:
     """Make a version the production one; the trader takes it up within seconds."""
-    from registry import store  # noqa: PLC0415 - mlflow takes seconds to import
-
-    client = registry()
-    found = store.version(client, symbol, version)
-    with Session(engine()) as session, session.begin():
-        # On record first, so that the trader finds who did it when it sees the alias move.
-        record.record_promotion(
-            session,
-            symbol=symbol,
-            from_version=store.production_version(client, symbol),
-            to_version=version,
-            who=getpass.getuser(),
-            reason=reason,
-            evidence={key: found.tags[key] for key in EVIDENCE if key in found.tags},
-            at=datetime.now(UTC),
-        )
-        session.flush()
-        store.promote(client, symbol, version)
+    promotion.promote(engine(), registry(), symbol, version, who=getpass.getuser(), reason=reason)
     click.echo(f"{symbol}: version {version} is now production")
 
 
