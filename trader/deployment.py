@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from sql.tables import PromotionRow
 from trader import record
@@ -71,6 +71,8 @@ def _record(
 
 
 def _record_promotion(session: Session, event: ModelLoaded, at: datetime) -> None:
+    # Whoever promotes with a reason has not committed it when the alias moves: wait for it.
+    session.execute(text("LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE"))
     latest = session.scalars(
         select(PromotionRow.to_version)
         .where(PromotionRow.symbol == event.symbol)

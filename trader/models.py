@@ -271,6 +271,8 @@ class ModelWatch:
     def _follow(self, symbol: str) -> None:
         name = model_name(symbol)
         aliases = self._client.aliases(name)
+        if aliases.get("challenger") == aliases.get("production"):
+            aliases.pop("challenger", None)  # promoted: it challenges nobody any more
         for role in ROLES:
             wanted, seen = aliases.get(role), self._seen.get((symbol, role))
             if wanted == seen:
