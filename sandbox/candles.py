@@ -8,11 +8,12 @@ from itertools import pairwise
 import numpy as np
 
 from sandbox.synthetic import HOUR_NS, LISTED_NS, Ints
-from sandbox.tape import MINUTE_NS, Minutes, Tape
+from sandbox.tape import MINUTE_NS, Minutes, Tape, collapse
 
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 WEEK_OFFSET_NS = 4 * 24 * HOUR_NS
 ROWS = 720
+WIDE = 240
 _WEEK = 10080
 
 
@@ -47,8 +48,9 @@ def candles(tape: Tape, interval: int, now: int, rows: int = ROWS) -> list[Candl
         interval_begin(now, interval) - (rows - 1) * width, interval_begin(LISTED_NS, interval)
     )
     hours = range(max(first, LISTED_NS) // HOUR_NS, now // HOUR_NS + 1)
-    minutes = _join([tape.minutes_until(hour, now) for hour in hours])
-    start = hours[0] * HOUR_NS + MINUTE_NS * np.arange(len(minutes.count), dtype=np.int64)
+    minutes = _join([_bars(tape, hour, interval, now) for hour in hours])
+    step = HOUR_NS * len(hours) // len(minutes.count)
+    start = hours[0] * HOUR_NS + step * np.arange(len(minutes.count), dtype=np.int64)
     bucket = (start - first) // width
     total = int((interval_begin(now, interval) - first) // width) + 1
     before = tape.latest(max(first, LISTED_NS) - 1, 1)
@@ -67,6 +69,22 @@ def candles(tape: Tape, interval: int, now: int, rows: int = ROWS) -> list[Candl
         last = candle.close
         made.append(candle)
     return made
+
+
+def _bars(tape: Tape, hour: int, interval: int, now: int) -> Minutes:
+    """Give the bars a candle is made of: hours for wide candles, minutes for narrow ones."""
+    if interval < WIDE:
+        return tape.minutes_until(hour, now)
+    if now >= (hour + 1) * HOUR_NS:
+        return tape.whole_hour(hour)
+    return collapse(tape.minutes_until(hour, now))
+
+
+def warm(tape: Tape, interval: int, now: int) -> None:
+    """Make the hours of wide candles beforehand, which may take seconds the first time."""
+    first = max(interval_begin(now, interval) - ROWS * interval * MINUTE_NS, LISTED_NS)
+    for hour in range(first // HOUR_NS, now // HOUR_NS):
+        tape.whole_hour(hour)
 
 
 def _candle(minutes: Minutes, chosen: Ints, begin: int) -> Candle:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from aiohttp import WSMsgType, web
 
 from sandbox import admin, rest
+from sandbox.candles import INTERVALS, WIDE, warm
 from sandbox.connection import Connection
 from sandbox.errors import BadStart
 from sandbox.feeds import Feeds
+from sandbox.instruments import find_pair
 from sandbox.requests import Dialogue
 from sandbox.wire import encode
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 BEAT_SECONDS = 1.0
 TICK_SECONDS = 0.02
 IDLE_SECONDS = 60.0
+WIDE_INTERVALS = tuple(str(interval) for interval in INTERVALS if interval >= WIDE)
 LARGEST_BODY = 1 << 20
 DOORS = {
     "/v2": frozenset({"public", "private"}),
@@ -57,8 +60,18 @@ class Server:
         query = dict(request.query)
         if request.method == "POST":
             query |= {name: str(value) for name, value in (await request.post()).items()}
+        if request.match_info["name"] == "OHLC":
+            await self._prepare_candles(query)
         body = rest.answer_public(self._venue, request.match_info["name"], query)
         return _answer(body)
+
+    async def _prepare_candles(self, query: dict[str, str]) -> None:
+        """Make years of history in a thread, so that nobody else waits for it."""
+        found, interval = find_pair(query.get("pair", "")), query.get("interval", "1")
+        if found is None or interval not in WIDE_INTERVALS:
+            return
+        tape = self._venue.exchange.tapes[found[1].symbol]
+        await asyncio.to_thread(warm, tape, int(interval), self._venue.clock.now())
 
     async def _private(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -158,9 +171,9 @@ async def serve(venue: Venue, door: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stopping.set)
     await server.tick()
-    for connection in list(server.connections):
-        with suppress(TimeoutError, ConnectionError):
-            await asyncio.wait_for(connection.socket.close(code=1001), 0.2)
+    closing = [connection.socket.close(code=1001) for connection in server.connections]
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.gather(*closing, return_exceptions=True), 0.3)
     await runner.cleanup()
     venue.checkpoint()
     venue.store.close()

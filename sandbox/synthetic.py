@@ -91,7 +91,7 @@ class Synthetic:
         return _side(base, pair, touch, time // STEP_NS, depth if asks else -depth)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _block(seed: int, edge: float, pair: Pair, hour: int) -> Block:
     relative, lively = walk(seed, pair.symbol, hour)
     seconds: Floats = np.arange(STEPS, dtype=np.float64) * (3600 / STEPS)

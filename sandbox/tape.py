@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MINUTE_NS = 60_000_000_000
 MINUTES = 60
 REMEMBERED_HOURS = 512
+REMEMBERED_MINUTES = 2048
 
 
 class OwnPrint(msgspec.Struct, frozen=True):
@@ -60,6 +61,7 @@ class Tape:
         self._times: list[int] = []
         self._merged: dict[int, tuple[int, Prints]] = {}
         self._minutes: dict[int, tuple[int, Minutes]] = {}
+        self._hours: dict[int, tuple[int, Minutes]] = {}
 
     def add(self, own: OwnPrint) -> int:
         """Print a client's fill, which must be later than any before, and give its trade id."""
@@ -102,7 +104,18 @@ class Tape:
         known = self._minutes.get(hour)
         if known is None or known[0] != last - first:
             known = last - first, bars(self.hour(hour), hour)
+            if len(self._minutes) > REMEMBERED_MINUTES:
+                self._minutes.clear()
             self._minutes[hour] = known
+        return known[1]
+
+    def whole_hour(self, hour: int) -> Minutes:
+        """Give an hour that is over as one bar."""
+        count = bisect_right(self._times, (hour + 1) * HOUR_NS - 1)
+        known = self._hours.get(hour)
+        if known is None or known[0] != count:
+            known = count, collapse(self.minutes(hour))
+            self._hours[hour] = known
         return known[1]
 
     def minutes_until(self, hour: int, now: int) -> Minutes:
@@ -221,3 +234,20 @@ def bars(prints: Prints, hour: int) -> Minutes:
         worth = prints.price.astype(np.float64) * prints.quantity
         notional[full] = np.add.reduceat(worth, starts)
     return Minutes(made[0], made[1], made[2], made[3], made[4], notional, count)
+
+
+def collapse(minutes: Minutes) -> Minutes:
+    """Sum up bars as one bar."""
+    full = np.flatnonzero(minutes.count)
+    if not len(full):
+        nothing = np.zeros(1, np.int64)
+        return Minutes(nothing, nothing, nothing, nothing, nothing, np.zeros(1), nothing)
+    return Minutes(
+        minutes.open[full[:1]],
+        minutes.high[full].max(keepdims=True),
+        minutes.low[full].min(keepdims=True),
+        minutes.close[full[-1:]],
+        minutes.volume.sum(keepdims=True),
+        minutes.notional.sum(keepdims=True),
+        minutes.count.sum(keepdims=True),
+    )
