@@ -42,7 +42,7 @@ def fetch_missing(
     symbol: str, interval: timedelta, days: int, until: datetime | None
 ) -> ingestion.Ingested:
     """Fill the holes; what an attempt wrote down, the next one need not fetch again."""
-    engine = open_engine(DatabaseSettings())  # type: ignore[call-arg]  # from the environment
+    engine = open_engine(DatabaseSettings())
     data = PublicData(ExchangeSettings())
     span = timedelta(days=days)
     return ingestion.ingest(engine, data, symbol, interval, span, until=until)
