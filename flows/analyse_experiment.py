@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from experiments.analysis import Analysis, Decision, Pairs, analyse
 from experiments.planning import Terms
-from sql import evidence
+from sql import evidence, scores
 from sql.database import DatabaseSettings, open_engine
 from sql.errors import DatabaseUnreachable
 from trader.history import settle_outcomes
@@ -95,8 +95,8 @@ def take_look(engine: Engine, symbol: str, until: datetime | None = None) -> Loo
             )
         interval = timedelta(seconds=experiment.interval_seconds)
         settle_outcomes(session, symbol, interval, experiment.horizon_bars, end)
-        scores = evidence.paired_scores(session, experiment, end)
-        analysis = analyse(pair(scores, experiment), terms_of(experiment))
+        pairs = pair(scores.paired_scores(session, experiment, end), experiment)
+        analysis = analyse(pairs, terms_of(experiment))
         _record(session, experiment, analysis, end)
         return Looked(
             symbol=symbol,
@@ -109,16 +109,16 @@ def take_look(engine: Engine, symbol: str, until: datetime | None = None) -> Loo
         )
 
 
-def pair(scores: list[evidence.PairedScore], experiment: ExperimentRow) -> Pairs:
+def pair(rows: list[scores.PairedScore], experiment: ExperimentRow) -> Pairs:
     """Turn the rows into arrays; a rise is a return above the experiment's cost."""
-    returns = np.array([_number(score.forward_return) for score in scores])
+    returns = np.array([_number(score.forward_return) for score in rows])
     return Pairs(
         bars=np.array(
-            [int(s.bar_start.timestamp()) // experiment.interval_seconds for s in scores],
+            [int(s.bar_start.timestamp()) // experiment.interval_seconds for s in rows],
             dtype=np.int64,
         ),
-        control=np.array([_number(score.control) for score in scores]),
-        treatment=np.array([_number(score.treatment) for score in scores]),
+        control=np.array([_number(score.control) for score in rows]),
+        treatment=np.array([_number(score.treatment) for score in rows]),
         rose=np.where(np.isnan(returns), np.nan, (returns > experiment.cost).astype(float)),
     )
 

@@ -24,7 +24,7 @@ from drift.window import OUTCOME, PROBABILITY, Window, examine, forward_returns
 from registry import store
 from registry.errors import RegistryUnreachable
 from registry.settings import ModelRegistrySettings
-from sql import evidence
+from sql import evidence, scores
 from sql.database import DatabaseSettings, open_engine
 from sql.errors import DatabaseUnreachable
 from trader import features, history
@@ -149,10 +149,11 @@ def read_window(
             return None
         history.settle_outcomes(session, model.symbol, interval, horizon, end)
         start = end - spans[1]
-        scored = evidence.scored_bars(
+        scored = scores.scored_bars(
             session,
             symbol=model.symbol,
             interval_seconds=seconds,
+            horizon_bars=horizon,
             model_version=model.version,
             start=start - spans[0],
             end=end,
@@ -177,7 +178,7 @@ def read_window(
     )
 
 
-def as_seen(current: pd.DataFrame, scored: list[evidence.ScoredBar]) -> pd.DataFrame:
+def as_seen(current: pd.DataFrame, scored: list[scores.ScoredBar]) -> pd.DataFrame:
     """Put the features that the model saw in the place of those computed from bars.
 
     Where it scored a bar and the record holds the bar, what it saw counts; a difference
@@ -194,7 +195,7 @@ def as_seen(current: pd.DataFrame, scored: list[evidence.ScoredBar]) -> pd.DataF
     return told.assign(**{OUTCOME: current[OUTCOME]})
 
 
-def scores_of(scored: list[evidence.ScoredBar]) -> pd.DataFrame:
+def scores_of(scored: list[scores.ScoredBar]) -> pd.DataFrame:
     """Return probability and outcome by bar, as the window wants them."""
     index = pd.DatetimeIndex([bar.bar_start for bar in scored], name="start", tz="UTC")
     columns = {

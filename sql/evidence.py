@@ -1,4 +1,4 @@
-"""Experiments, drift and the scores they rest on.
+"""Experiments and drift on record.
 
 Every function takes the caller's session and never commits. Those that write do
 nothing the second time, so a flow may be run twice.
@@ -6,20 +6,16 @@ nothing the second time, so a flow may be run twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, aliased
 
 from sql.tables import (
     DriftResultRow,
     ExperimentLookRow,
     ExperimentRow,
-    OutcomeRow,
-    PredictionRow,
     PriceBarRow,
 )
 
@@ -27,26 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairedScore:
-    """Both models' probabilities for one bar, and what came of it; None where missing."""
-
-    bar_start: datetime
-    control: float | None
-    treatment: float | None
-    forward_return: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoredBar:
-    """One model's probability for a bar, the features it saw, and what came of it."""
-
-    bar_start: datetime
-    probability: float
-    features: list[float]
-    horizon_bars: int
-    forward_return: float | None
+    from sqlalchemy.orm import Session
 
 
 def running_experiment(session: Session, symbol: str) -> ExperimentRow | None:
@@ -169,87 +146,6 @@ def record_look(
     return True
 
 
-def paired_scores(
-    session: Session, experiment: ExperimentRow, until: datetime
-) -> list[PairedScore]:
-    """Read both versions' scores of every bar since the start, oldest first.
-
-    A bar that only one of them scored is there too: leaving it out would hide that the
-    comparison is lopsided.
-    """
-    control = _scores(experiment, experiment.control_version, until)
-    treatment = _scores(experiment, experiment.treatment_version, until)
-    bar_start = func.coalesce(control.c.bar_start, treatment.c.bar_start)
-    both = control.join(treatment, control.c.bar_start == treatment.c.bar_start, full=True)
-    rows = session.execute(
-        select(bar_start, control.c.probability, treatment.c.probability, OutcomeRow.forward_return)
-        .select_from(both)
-        .outerjoin(
-            OutcomeRow,
-            and_(
-                OutcomeRow.symbol == experiment.symbol,
-                OutcomeRow.interval_seconds == experiment.interval_seconds,
-                OutcomeRow.horizon_bars == experiment.horizon_bars,
-                OutcomeRow.bar_start == bar_start,
-            ),
-        )
-        .order_by(bar_start)
-    )
-    return [
-        PairedScore(bar_start=start, control=c, treatment=t, forward_return=outcome)
-        for start, c, t, outcome in rows
-    ]
-
-
-def scored_bars(
-    session: Session,
-    *,
-    symbol: str,
-    interval_seconds: int,
-    model_version: int,
-    start: datetime,
-    end: datetime,
-) -> list[ScoredBar]:
-    """Read a version's scores of the bars that begin in [start, end), oldest first."""
-    score = aliased(PredictionRow)
-    rows = session.execute(
-        select(
-            score.bar_start,
-            score.probability,
-            score.features,
-            score.horizon_bars,
-            OutcomeRow.forward_return,
-        )
-        .outerjoin(
-            OutcomeRow,
-            and_(
-                OutcomeRow.symbol == score.symbol,
-                OutcomeRow.interval_seconds == score.interval_seconds,
-                OutcomeRow.horizon_bars == score.horizon_bars,
-                OutcomeRow.bar_start == score.bar_start,
-            ),
-        )
-        .where(
-            score.symbol == symbol,
-            score.interval_seconds == interval_seconds,
-            score.model_version == model_version,
-            score.bar_start >= start,
-            score.bar_start < end,
-        )
-        .order_by(score.bar_start)
-    )
-    return [
-        ScoredBar(
-            bar_start=at,
-            probability=probability,
-            features=features,
-            horizon_bars=horizon,
-            forward_return=outcome,
-        )
-        for at, probability, features, horizon, outcome in rows
-    ]
-
-
 def record_ends(session: Session, symbol: str, interval_seconds: int) -> datetime | None:
     """Return the end of the newest bar on record, which is as far as the record goes.
 
@@ -309,18 +205,3 @@ def record_drift(
     )
     session.flush()
     return True
-
-
-def _scores(experiment: ExperimentRow, version: int, until: datetime) -> Any:
-    return (
-        select(PredictionRow.bar_start, PredictionRow.probability)
-        .where(
-            PredictionRow.symbol == experiment.symbol,
-            PredictionRow.interval_seconds == experiment.interval_seconds,
-            PredictionRow.horizon_bars == experiment.horizon_bars,
-            PredictionRow.model_version == version,
-            PredictionRow.bar_start >= experiment.started_at,
-            PredictionRow.bar_start < until,
-        )
-        .subquery()
-    )
