@@ -38,8 +38,9 @@ LONGEST_DEADLINE = 60.0  # seconds of exchange time an order may live
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What whoever starts a stack asked for."""
+    """What whoever starts a stack asked for; without a database it brings its own."""
 
+    database: str | None
     exchange: str
     trader: bool
     speed: float
@@ -85,7 +86,7 @@ def prepare(home: Home, wishes: Wishes) -> Plan:
     keys = _sandbox_keys(home) if wishes.exchange == "sandbox" else _kraken_keys(wishes)
     return components.Plan(
         home=home,
-        databases=open_databases(home, os.environ.get("DATABASE_URL") or None),
+        databases=open_databases(home, wishes.database),
         venue=venue,
         mark=new_mark(),
         mlflow_port=wishes.mlflow_port,

@@ -64,7 +64,7 @@ class FirstModels:
         ended = self.prefect.wait(run, seconds=seconds, going_on=self.going_on)
         if ended.state != "COMPLETED":
             raise CannotStart(f"flow run {ended.name} is {ended.state}: {ended.message}")
-        return self.prefect.result_log(ended)
+        return self.prefect.verdict(ended)
 
     def _has_model(self, symbol: str) -> bool:
         answer = httpx.get(

@@ -101,6 +101,16 @@ def find(folder: Path) -> Server | None:
     return Server(folder=folder, port=_port(folder), process=process, password=_password(folder))
 
 
+def check(folder: Path) -> None:
+    """Make sure that the server could be started in a folder; starts nothing.
+
+    Raises:
+        CannotStart: The binaries are missing, or the account the server must run as
+            cannot reach them or the folder.
+    """
+    _prepare(folder, _account())
+
+
 def create_databases(server: Server, names: tuple[str, ...]) -> None:
     """Create the databases that do not exist yet."""
     engine = create_engine(

@@ -99,18 +99,13 @@ class Prefect:
             time.sleep(0.3)
         return run
 
-    def result_log(self, run: FlowRun) -> str:
-        """Return the last line a run logged at level INFO or above."""
-        logs = self._post(
-            "/logs/filter",
-            {
-                "logs": {"flow_run_id": {"any_": [run.id]}, "level": {"ge_": 20}},
-                "sort": "TIMESTAMP_DESC",
-                "limit": 20,
-            },
+    def verdict(self, run: FlowRun) -> str:
+        """Return the sentence of the artifact a run left; every flow of ours leaves one."""
+        found = self._post(
+            "/artifacts/filter",
+            {"artifacts": {"flow_run_id": {"any_": [run.id]}}, "sort": "CREATED_DESC"},
         )
-        lines = [str(log["message"]) for log in logs if not str(log["message"]).startswith("Fin")]
-        return lines[0] if lines else ""
+        return next((str(row["description"]) for row in found if row.get("description")), "")
 
     def sweep(self) -> int:
         """Settle what a stack that died left behind: its runs have no owner any more.

@@ -7,6 +7,7 @@ given to a stranger since is safe.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARK = "FRIDAY_STACK"
+ERROR = re.compile(r"[\w.]*(Error|Exception|Refused|Unreachable)\b")
 LAST_WORDS = 4000  # characters from the end of a log that may hold the reason
 
 
@@ -101,12 +103,13 @@ def end(processes: list[psutil.Process], *, seconds: float) -> None:
 
 
 def last_line(log: Path) -> str:
-    """Return the last line of a log, without the time and level in front of it."""
+    """Return the last line of a log that names an error, or simply the last."""
     try:
         lines = log.read_text(errors="replace")[-LAST_WORDS:].strip().splitlines()
     except FileNotFoundError:
         return "it wrote no log"
-    return lines[-1].strip()[:200] if lines else "it wrote nothing"
+    errors = [line for line in lines if ERROR.match(line)] or lines
+    return errors[-1].strip()[:200] if errors else "it wrote nothing"
 
 
 def _carries(process: psutil.Process, mark: str) -> bool:

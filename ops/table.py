@@ -62,6 +62,7 @@ class Board:
             caption = Text(footer, style="dim")
             self._live.update(Group(grid(self._title, lines), caption), refresh=True)
             return
+        self._say_once(footer.splitlines()[0])
         now = time.monotonic()
         full = now - self._full_at > PLAIN_EVERY
         for line in lines:
@@ -73,6 +74,11 @@ class Board:
     def say(self, sentence: str) -> None:
         """Print a sentence that stays."""
         self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+    def _say_once(self, sentence: str) -> None:
+        if self._shown.get("") != sentence:
+            self._shown[""] = sentence
+            self.say(f"{time.strftime('%H:%M:%S')} {sentence}")
 
     def _print(self, line: Line) -> None:
         self._shown[line.name] = line.state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -151,7 +152,7 @@ def doctor_command(*, as_json: bool) -> None:
 
 
 @click.command("demo")
-@click.option("--keep", is_flag=True, help="Keep the folder of a demo that went well, too.")
+@click.option("--keep", is_flag=True, help="Keep the database of a demo that went well, too.")
 @click.option(
     "--speed",
     type=click.FloatRange(1, 1000),
@@ -160,7 +161,11 @@ def doctor_command(*, as_json: bool) -> None:
     help="How much faster than ours the sandbox's clock runs.",
 )
 def demo_command(*, keep: bool, speed: float) -> None:
-    """Run one whole round in a folder of its own, print what happened, and end."""
+    """Run one whole round in a folder of its own, print what happened, and end.
+
+    Logs, artifacts and the summary stay in FRIDAY_HOME/demo-<time>; the database goes,
+    unless the demo failed or --keep is given.
+    """
     from ops import demo  # noqa: PLC0415
 
     demo.run(environment.home(), Stopping(), speed=speed, keep=keep)
@@ -171,6 +176,7 @@ def _wishes(exchange: str, given: dict[str, int | None], *, speed: float, trader
 
     settings = StackSettings()
     return Wishes(
+        database=os.environ.get("DATABASE_URL") or None,
         exchange=exchange,
         trader=trader,
         speed=speed,
