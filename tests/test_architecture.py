@@ -23,13 +23,16 @@ MAY_IMPORT = {
     "sandbox": set(),
 }
 PURE = {
-    "drift": "performance distributions verdict",
+    "drift": "performance distributions findings verdict window",
     "experiments": "assignment sequential analysis planning",
     "registry": "contract evaluation gate labels splits",
-    "sandbox": "accounts instruments market matching",
+    "sandbox": (
+        "accounts book candles checks errors exchange fees forms instruments journal liquidity"
+        " orders passage path randomness settlement swings synthetic tape"
+    ),
     "trader": (
-        "bars book decide desk events executions features feed kernels ledger market orders"
-        " position reconciliation risk strategy wire"
+        "answers bars book clock desk events executions features feed kernels ledger market"
+        " orders position reconciliation risk strategy wire"
     ),
 }
 WORLD = {
@@ -57,8 +60,7 @@ HEAVY = ["evidently", "matplotlib", "mlflow", "optuna", "pandas", "prefect", "sk
 
 
 def pure_modules():
-    named = [f"{package}/{name}.py" for package, names in PURE.items() for name in names.split()]
-    return [path for path in named if (ROOT / path).exists()]
+    return [f"{package}/{name}.py" for package, names in PURE.items() for name in names.split()]
 
 
 def imported(tree):
