@@ -66,7 +66,7 @@ class Telemetry:
                 flush_interval=1_000,
                 retry_interval=500,
                 max_retries=3,
-                max_retry_time=10_000,
+                max_retry_time=2_000,
             ),
             error_callback=self._count_dropped,
         )
