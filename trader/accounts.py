@@ -9,7 +9,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from sql.tables import AdjustmentRow, FillRow, LedgerEntryRow
@@ -35,6 +35,14 @@ def position(session: Session, symbol: str) -> Position:
     for row in rows:
         held = held.after(Side(row.side), quantity=row.quantity, cost=row.cost, fee=row.fee)
     return held
+
+
+def held(session: Session, symbol: str) -> Decimal:
+    """Return the quantity of the position alone, summed by the database."""
+    signed = case((FillRow.side == Side.BUY, FillRow.quantity), else_=-FillRow.quantity)
+    return session.scalar(
+        select(func.coalesce(func.sum(signed), 0)).where(FillRow.symbol == symbol)
+    ) or Decimal(0)
 
 
 def realised_since(session: Session, at: datetime) -> Decimal:

@@ -129,7 +129,7 @@ def _situation(turn: _Turn, score: Score) -> strategy.Situation:
     session, desk = turn.session, turn.desk
     assert desk.quote is not None
     contract = score.model.served.contract
-    held = accounts.position(session, desk.symbol).quantity
+    held = accounts.held(session, desk.symbol)
     cash = accounts.ledger_balances(session).get(desk.instrument.quote, NOTHING)
     return strategy.Situation(
         instrument=desk.instrument,

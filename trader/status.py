@@ -58,6 +58,6 @@ def _market(session: Session, desk: Desk) -> dict[str, Any]:
         "bid": None if desk.quote is None else str(desk.quote.bid),
         "ask": None if desk.quote is None else str(desk.quote.ask),
         "last_bar": None if desk.last_bar is None else desk.last_bar.start.isoformat(),
-        "position": str(accounts.position(session, desk.symbol).quantity.normalize()),
+        "position": f"{accounts.held(session, desk.symbol).normalize():f}",
         "word": desk.last_word,
     }

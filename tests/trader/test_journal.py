@@ -123,6 +123,7 @@ def test_no_interleaving_of_reports_makes_ledger_position_and_orders_disagree(en
         orders = [journal.order_by_id(session, one.id) for one in (bought, sold)]
         fills = reads.fills(session)
         held = accounts.position(session, "XRP/USD")
+        assert accounts.held(session, "XRP/USD") == held.quantity
         balances = accounts.ledger_balances(session)
         session.rollback()
 
