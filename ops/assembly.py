@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from ops import components, exchange, health, ports, postgres
-from ops.databases import open_databases, settings_for
+from ops.databases import open_databases, settings_for, stopped_on_failure
 from ops.errors import CannotStart
 from ops.exchange import KeySettings
 from ops.home import ROOT, new_mark
@@ -108,11 +108,12 @@ def assemble(
 ) -> Supervisor:
     """Wire up the parts of a stack; nothing of it runs yet."""
     prefect = Prefect(plan.prefect_api)
-    engine = open_engine(settings_for(plan.databases.friday), pool_size=1)
+    with stopped_on_failure(plan.databases.server):
+        engine = open_engine(settings_for(plan.databases.friday), pool_size=1)
+        leave_environment(plan)
     parts = [*_exchange(plan), *_platform(plan, prefect)]
     if trader:
         parts.append(_trader(plan, engine))
-    leave_environment(plan)
     return Supervisor(
         plan=plan,
         parts=parts,

@@ -106,7 +106,7 @@ def sandbox(plan: Plan) -> Component:
             *("--state", str(plan.home.path / "sandbox.db"), "--speed", f"{plan.speed:g}"),
             *("--fees", SANDBOX_FEES, "--edge", SANDBOX_EDGE),
         ),
-        environment=_environment(plan, _key(plan, TRADER)),
+        environment=_environment(plan, SANDBOX, _key(plan, TRADER)),
     )
 
 
@@ -122,6 +122,7 @@ def mlflow(plan: Plan) -> Component:
         ),
         environment=_environment(
             plan,
+            MLFLOW,
             {
                 "MLFLOW_BACKEND_STORE_URI": plan.databases.mlflow,
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -138,6 +139,7 @@ def prefect(plan: Plan) -> Component:
         command=_python("-m", "prefect", "server", "start"),
         environment=_environment(
             plan,
+            PREFECT,
             {
                 **_prefect(plan),
                 "PREFECT_SERVER_API_HOST": "127.0.0.1",
@@ -158,7 +160,7 @@ def deploy(plan: Plan) -> Component:
             *("-m", "prefect", "--no-prompt", "deploy", "--all"),
             *("--prefect-file", str(ROOT / "prefect.yaml")),
         ),
-        environment=_environment(plan, {**_prefect(plan), "FRIDAY_CHECKOUT": str(ROOT)}),
+        environment=_environment(plan, DEPLOY, {**_prefect(plan), "FRIDAY_CHECKOUT": str(ROOT)}),
         once=True,
     )
 
@@ -174,6 +176,7 @@ def worker(plan: Plan) -> Component:
         ),
         environment=_environment(
             plan,
+            WORKER,
             {
                 **shared(plan),
                 **_prefect(plan),
@@ -195,6 +198,7 @@ def trader(plan: Plan) -> Component:
         command=_python("-m", "trader"),
         environment=_environment(
             plan,
+            TRADER,
             {
                 **shared(plan),
                 **_key(plan, TRADER),
@@ -218,9 +222,9 @@ def _prefect(plan: Plan) -> dict[str, str]:
     }
 
 
-def _environment(plan: Plan, own: Mapping[str, str]) -> dict[str, str]:
+def _environment(plan: Plan, name: str, own: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)}
-    return {**kept, **QUIET, **own, MARK: plan.mark}
+    return {**kept, **QUIET, **own, MARK: f"{plan.mark}/{name}"}
 
 
 def _python(*arguments: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ needs a database of its own.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from ops.errors import CannotStart
 from sql.database import DatabaseSettings, migrate, open_engine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ops.home import Home
 
 OTHERS = ("mlflow", "prefect", "optuna")
@@ -42,16 +45,23 @@ def open_databases(home: Home, external: str | None) -> Databases:
         CannotStart: The server does not start, or a database cannot be created.
         DatabaseUnreachable: Nothing answers at DATABASE_URL, or it refuses us.
     """
-    if external is None:
-        server = postgres.start(home.postgres)
+    if external is not None:
+        return _migrated(_external(external))
+    server = postgres.start(home.postgres)
+    with stopped_on_failure(server):
         postgres.create_databases(server, ("friday", *OTHERS))
-        databases = embedded(server)
-    else:
-        databases = _external(external)
-    engine = open_engine(settings_for(databases.friday))
-    migrate(engine)
-    engine.dispose()
-    return databases
+        return _migrated(embedded(server))
+
+
+@contextmanager
+def stopped_on_failure(server: postgres.Server | None) -> Iterator[None]:
+    """Leave no server behind if what follows its start fails."""
+    try:
+        yield
+    except BaseException:
+        if server is not None:
+            server.stop()
+        raise
 
 
 def embedded(server: postgres.Server) -> Databases:
@@ -76,6 +86,13 @@ def settings_for(url: str) -> DatabaseSettings:
         return DatabaseSettings.model_validate({"DATABASE_URL": url})
     except ValidationError as error:
         raise CannotStart(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+
+def _migrated(databases: Databases) -> Databases:
+    engine = open_engine(settings_for(databases.friday))
+    migrate(engine)
+    engine.dispose()
+    return databases
 
 
 def _external(address: str) -> Databases:

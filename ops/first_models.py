@@ -7,6 +7,7 @@ a person promotes.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 INGEST_WITHIN = 300.0
 RETRAIN_WITHIN = 600.0
+ATTEMPTS = 3
+PAUSE = 5.0  # seconds, enough for whatever crashed to be started again
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,16 +39,20 @@ class FirstModels:
     finished: bool = False
 
     def run(self) -> None:
-        """Make a first model for every market that has none."""
-        try:
-            missing = [symbol for symbol in self.symbols if not self._has_model(symbol)]
-            if missing:
-                self._make(missing)
-        except (httpx.HTTPError, CannotStart) as error:
-            self.word = f"the first models were not made: {error}"
+        """Make a first model for every market that has none; what breaks is tried again."""
+        for _ in range(ATTEMPTS):
+            try:
+                self._make([symbol for symbol in self.symbols if not self._has_model(symbol)])
+            except (httpx.HTTPError, CannotStart) as error:
+                self.word = f"the first models were not made: {error}"
+                time.sleep(PAUSE)
+            else:
+                break
         self.finished = True
 
     def _make(self, symbols: Sequence[str]) -> None:
+        if not symbols:
+            return
         self.word = f"fetching two weeks of bars of {' and '.join(symbols)}"
         fetches = [self.prefect.run(f"ingest/{model_name(symbol)}") for symbol in symbols]
         for fetch in fetches:

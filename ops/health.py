@@ -67,7 +67,9 @@ def prefect(server: Prefect) -> Callable[[int], str | None]:
 
     def probe(_pid: int) -> str | None:
         try:
-            return f"{server.deployments()} deployments" if server.healthy() else None
+            if not server.healthy():
+                return None
+            return f"{server.deployments()} deployments, {server.next_run()}"
         except (httpx.HTTPError, CannotStart):
             return None
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import subprocess
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from sqlalchemy import create_engine, text
 
+from ops import unprivileged
 from ops.errors import CannotStart
 from ops.ports import LOOPBACK, any_free, is_free
 
@@ -79,7 +79,7 @@ def start(folder: Path, *, settings: Mapping[str, str] | None = None) -> Server:
         CannotStart: The binaries are missing, the account the server must run as cannot
             reach them or the folder, the disk is full, or the server gave up.
     """
-    account = _account()
+    account = unprivileged.account()
     _prepare(folder, account)
     data = folder / "data"
     password = _password(folder)
@@ -108,7 +108,7 @@ def check(folder: Path) -> None:
         CannotStart: The binaries are missing, or the account the server must run as
             cannot reach them or the folder.
     """
-    _prepare(folder, _account())
+    _prepare(folder, unprivileged.account())
 
 
 def create_databases(server: Server, names: tuple[str, ...]) -> None:
@@ -134,44 +134,13 @@ def _binaries() -> Path:
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
-def _account() -> dict[str, Any]:
-    """Return the subprocess arguments that leave root behind: PostgreSQL refuses to be root."""
-    if os.geteuid() != 0:
-        return {}
-    try:
-        nobody = pwd.getpwnam("nobody")
-    except KeyError:
-        raise CannotStart(
-            "PostgreSQL does not run as root and there is no account 'nobody' to run it as; "
-            "start friday as an ordinary user"
-        ) from None
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
 def _prepare(folder: Path, account: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     folder.chmod(0o700)
     if account:
         os.chown(folder, account["user"], account["group"])
         for needed in (_binaries() / "postgres", folder):
-            _check_reach(needed, account)
-
-
-def _check_reach(path: Path, account: Mapping[str, Any]) -> None:
-    probe = ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)]
-    if subprocess.run(probe, check=False, cwd="/", **account).returncode != 0:  # noqa: S603
-        raise CannotStart(
-            "PostgreSQL does not run as root, so it runs as 'nobody', who is not allowed to "
-            f"enter {_first_closed(path)}; clone the project into a folder that everybody may "
-            "enter, or start friday as an ordinary user"
-        )
-
-
-def _first_closed(path: Path) -> Path:
-    for folder in reversed(path.parents):
-        if not folder.stat().st_mode & 0o001:
-            return folder
-    return path
+            unprivileged.check_reach(needed, account)
 
 
 def _password(folder: Path) -> str:

@@ -62,6 +62,22 @@ class Prefect:
         """Return how many deployments there are."""
         return len(self._post("/deployments/filter", {}))
 
+    def next_run(self) -> str:
+        """Say when the next run is due."""
+        found = self._post(
+            "/flow_runs/filter",
+            {
+                "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+                "sort": "EXPECTED_START_TIME_ASC",
+                "limit": 1,
+            },
+            seconds=0.5,
+        )
+        if not found:
+            return "nothing is scheduled"
+        due = datetime.fromisoformat(found[0]["expected_start_time"])
+        return f"{_kind(found[0])} next, at {due:%H:%M} UTC"
+
     def active(self) -> list[str]:
         """Return what is running now, a few words each."""
         runs = self._runs({"state": {"type": {"any_": ["RUNNING"]}}}, seconds=0.5)

@@ -1,8 +1,8 @@
 """Processes of ours: started in a session of their own, and found again by a mark.
 
-Every process of a stack, and whatever it starts in turn, carries FRIDAY_STACK=<mark> in
-its environment. Only processes that carry the mark are ever ended, so a number that was
-given to a stranger since is safe.
+Every process of a stack, and whatever it starts in turn, carries FRIDAY_STACK=<stack>/<part>
+in its environment. Only processes that carry the mark are ever ended, so a number that was
+given to a stranger since is safe, and a child whose parent was killed is still found.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Child:
 
     popen: subprocess.Popen[bytes]
     log: Path
+    mark: str
     started: float
 
     @property
@@ -60,12 +61,11 @@ def start(command: Iterable[str], environment: Mapping[str, str], log: Path) -> 
             env=dict(environment),
             start_new_session=True,
         )
-    return Child(popen=popen, log=log, started=time.monotonic())
+    return Child(popen=popen, log=log, mark=environment[MARK], started=time.monotonic())
 
 
 def stop_all(children: list[Child], seconds: float) -> None:
     """Ask processes to end, all at once; what they started, and who did not, is then ended."""
-    families = [process for child in children for process in descendants(child.pid)]
     for child in children:
         if child.exit_code() is None:
             child.popen.terminate()
@@ -76,20 +76,12 @@ def stop_all(children: list[Child], seconds: float) -> None:
         except subprocess.TimeoutExpired:
             child.popen.kill()
             child.popen.wait()
-    end(families, seconds=1)
+    end(marked(*(child.mark for child in children)), seconds=1)
 
 
-def descendants(pid: int) -> list[psutil.Process]:
-    """Return what a process started, and what that started."""
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def marked(mark: str) -> list[psutil.Process]:
-    """Return the live processes that carry a stack's mark."""
-    return [process for process in psutil.process_iter() if _carries(process, mark)]
+def marked(*marks: str) -> list[psutil.Process]:
+    """Return the live processes that carry one of the marks, of a stack or of a part."""
+    return [process for process in psutil.process_iter() if _carries(process, marks)]
 
 
 def end(processes: list[psutil.Process], *, seconds: float) -> None:
@@ -112,13 +104,14 @@ def last_line(log: Path) -> str:
     return errors[-1].strip()[:200] if errors else "it wrote nothing"
 
 
-def _carries(process: psutil.Process, mark: str) -> bool:
+def _carries(process: psutil.Process, marks: tuple[str, ...]) -> bool:
     try:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return process.environ().get(MARK) == mark
+        carried = process.environ().get(MARK, "")
     except (psutil.Error, OSError):
         return False
+    return carried in marks or carried.split("/")[0] in marks
 
 
 def _signal(act: Callable[[], None]) -> None:

@@ -130,11 +130,11 @@ class Watched:
             self.child, self.state, self.word, self.was_healthy = None, State.DONE, "", True
             self.ready()
             return
-        said = self.child.last_words()
+        said = "" if code < 0 else f": {self.child.last_words()}"
         processes.stop_all([self.child], 0)
         self.child = None
         how = f"signal {-code}" if code < 0 else f"code {code}"
-        self._failed(f"ended with {how}: {said}", now)
+        self._failed(f"ended with {how}{said}", now)
 
     def _failed(self, why: str, now: float) -> None:
         self.failures += 1

@@ -94,8 +94,11 @@ def up_command(
 
 @click.command("down")
 def down_command() -> None:
-    """Stop the stack that runs in FRIDAY_HOME."""
+    """Stop the stack that runs in FRIDAY_HOME, or end what a killed one left running."""
     home = Home.at(environment.home())
+    if home.read() is not None and _supervisor(home) is None:
+        _end_leftovers(home)
+        return
     stack = _running(home)
     process = psutil.Process(stack.supervisor)
     process.terminate()
@@ -188,14 +191,32 @@ def _wishes(exchange: str, given: dict[str, int | None], *, speed: float, trader
 
 def _running(home: Home) -> Stack:
     stack = home.read()
-    if stack is not None:
-        try:
-            process = psutil.Process(stack.supervisor)
-            if abs(process.create_time() - stack.supervisor_created) < 1:
-                return stack
-        except psutil.NoSuchProcess:
-            pass
-    raise NotRunning(f"no stack runs in {home.path}; friday up starts one")
+    if stack is None or _supervisor(home) is None:
+        raise NotRunning(f"no stack runs in {home.path}; friday up starts one")
+    return stack
+
+
+def _supervisor(home: Home) -> psutil.Process | None:
+    stack = home.read()
+    if stack is None:
+        return None
+    try:
+        process = psutil.Process(stack.supervisor)
+        ours = abs(process.create_time() - stack.supervisor_created) < 1
+    except psutil.NoSuchProcess:
+        return None
+    return process if ours else None
+
+
+def _end_leftovers(home: Home) -> None:
+    from ops import postgres  # noqa: PLC0415
+    from ops.stack import clean_up  # noqa: PLC0415
+
+    _lock = home.lock()
+    ended = clean_up(home)
+    if (server := postgres.find(home.postgres)) is not None:
+        server.stop()
+    click.echo(f"ended {ended} processes that a killed stack had left, and its PostgreSQL")
 
 
 def _memory(pid: int | None) -> str:
