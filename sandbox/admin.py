@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sandbox.instruments import ASSET_BY_ID
 from sandbox.keys import Key, mint_key
 from sandbox.venue import MODES, Venue
 from sandbox.wire import SECOND_NS, encode, order_body, stamp
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from sandbox.connection import Connection
 
 
@@ -59,8 +62,8 @@ class Desk:
         return _answer(
             {
                 "time": stamp(now),
-                "accounts": {name: exchange.accounts.of(name) for name in names},
-                "sums": exchange.accounts.sums(),
+                "accounts": {name: _plain(exchange.accounts.of(name)) for name in names},
+                "sums": _plain(exchange.accounts.sums()),
                 "open": {
                     order.txid: order_body(order, with_trades=False)
                     for order in exchange.open.values()
@@ -118,6 +121,10 @@ class Desk:
         """Make every websocket token invalid."""
         self._venue.tokens.expire_all()
         return _answer({"expired": True})
+
+
+def _plain(amounts: dict[str, Decimal]) -> dict[str, str]:
+    return {a: f"{amount:.{ASSET_BY_ID[a].decimals}f}" for a, amount in amounts.items()}
 
 
 async def _form(request: web.Request) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from sandbox.errors import Refused
 from sandbox.instruments import BY_SYMBOL
-from sandbox.orders import OPEN, Order
+from sandbox.orders import OPEN, Amend, Order
 
 if TYPE_CHECKING:
     from sandbox.exchange import Exchange
@@ -30,7 +30,10 @@ def amend(
     if amended.remaining > 0:
         _check(exchange, order, amended, now)
     loses_place = amended.limit != order.limit or amended.quantity > order.quantity
-    order.quantity, order.limit, order.amended = amended.quantity, amended.limit, True
+    if not order.amends:
+        order.amends = [_note(exchange, order, "original", order.opened)]
+    order.quantity, order.limit = amended.quantity, amended.limit
+    order.amends = [*order.amends, _note(exchange, order, "user", now)]
     order.changed = now
     exchange.report("amended", order, now)
     if order.remaining <= 0:
@@ -40,7 +43,18 @@ def amend(
         _arrive_again(exchange, order, now)
     else:
         exchange.set_reserve(order, exchange.needed(order, BY_SYMBOL[order.symbol], []))
-    return exchange.mint("T")
+    return order.amends[-1].id
+
+
+def _note(exchange: Exchange, order: Order, kind: str, time: int) -> Amend:
+    return Amend(
+        id=exchange.mint("T"),
+        kind=kind,
+        time=time,
+        quantity=order.quantity,
+        remaining=max(order.remaining, 0),
+        limit=order.limit,
+    )
 
 
 def _arrive_again(exchange: Exchange, order: Order, now: int) -> None:

@@ -14,6 +14,17 @@ EXPIRED = "expired"
 ZERO = Decimal(0)
 
 
+class Amend(msgspec.Struct, frozen=True, kw_only=True):
+    """How an order stood after one amendment, or at first."""
+
+    id: str
+    kind: str
+    time: int
+    quantity: int
+    remaining: int
+    limit: int | None
+
+
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a client asks for, whichever door it came through.
 
@@ -72,7 +83,12 @@ class Order(msgspec.Struct, kw_only=True):
     exact_fee: Decimal = ZERO
     fee: Decimal = ZERO
     trades: list[str] = []
-    amended: bool = False
+    amends: list[Amend] = []
+
+    @property
+    def amended(self) -> bool:
+        """Whether the order was ever changed."""
+        return bool(self.amends)
 
     @property
     def buys(self) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.errors import Refused
 from sandbox.fees import TIERS, describe
 from sandbox.forms import truth, whole
-from sandbox.instruments import ASSET_BY_ID, find_asset, find_pair
+from sandbox.instruments import ASSET_BY_ID, BY_SYMBOL, PAIRS, find_asset, find_pair
 from sandbox.wire import SECOND_NS, order_body, seconds, trade_body
 
 if TYPE_CHECKING:
@@ -40,6 +40,20 @@ def balance_extended(venue: Venue, key: Key, _form: Form, _now: int) -> Any:
         }
         for asset, amount in accounts.of(key.account).items()
     }
+
+
+def trade_balance(venue: Venue, key: Key, form: Form, now: int) -> Any:
+    """Answer TradeBalance in dollars; there is no margin, so most figures are nothing."""
+    if find_asset(str(form.get("asset") or "ZUSD")) is not ASSET_BY_ID["ZUSD"]:
+        raise Refused("EGeneral:Invalid arguments:asset")
+    worth = Decimal(0)
+    held = venue.exchange.accounts.of(key.account)
+    for pair in PAIRS:
+        bid, _ = venue.exchange.market.touch(pair, now)
+        worth += held.get(pair.base.id, Decimal(0)) * pair.price(bid)
+    total, free = f"{worth + held.get('ZUSD', Decimal(0)):.4f}", f"{held.get('ZUSD', 0):.4f}"
+    nothing = dict.fromkeys(("m", "uv", "n", "c", "v"), "0.0000")
+    return {"eb": total, "tb": free, "e": free, "mf": free, **nothing}
 
 
 def trade_volume(venue: Venue, _key: Key, form: Form, _now: int) -> Any:
@@ -122,6 +136,28 @@ def closed_orders(venue: Venue, key: Key, form: Form, _now: int) -> Any:
         "closed": {o.txid: order_body(o, with_trades=shown) for o in _page(form, found)},
         "count": len(found),
     }
+
+
+def order_amends(venue: Venue, key: Key, form: Form, _now: int) -> Any:
+    """Answer OrderAmends: the order as it was at first, and after every amendment."""
+    order = venue.exchange.orders.get(str(form.get("order_id") or form.get("txid") or ""))
+    if order is None or order.account != key.account:
+        raise Refused("EOrder:Unknown order")
+    pair = BY_SYMBOL[order.symbol]
+    rows = [
+        {
+            "amend_id": amend.id,
+            "amend_type": amend.kind,
+            "order_qty": pair.quantity_text(amend.quantity),
+            "remaining_qty": pair.quantity_text(amend.remaining),
+            "limit_price": pair.price_text(amend.limit or 0),
+            "post_only": order.post_only,
+            "reason": "User requested" if amend.kind == "user" else "",
+            "timestamp": amend.time // 1_000_000,
+        }
+        for amend in order.amends
+    ]
+    return {"amends": rows, "count": len(rows)}
 
 
 def query_orders(venue: Venue, key: Key, form: Form, _now: int) -> Any:

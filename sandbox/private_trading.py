@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sandbox import trading
 from sandbox.errors import Refused
 from sandbox.forms import from_rest, moment, whole
+from sandbox.instruments import BY_SYMBOL
 from sandbox.trading import CANCELS_MOST
-from sandbox.wire import describe, short_stamp
+from sandbox.wire import describe, short_stamp, volume_text
 
 if TYPE_CHECKING:
     from sandbox.keys import Key
@@ -53,6 +54,35 @@ def amend_order(venue: Venue, key: Key, form: Form, now: int) -> Any:
     )
     deadline = moment(form["deadline"], "deadline") if form.get("deadline") else None
     return {"amend_id": trading.amend(venue, order, dict(form), deadline, now)}
+
+
+def edit_order(venue: Venue, key: Key, form: Form, now: int) -> Any:
+    """Answer EditOrder, the old way to change an order: it ends, and another takes its place."""
+    order = trading.find_open(venue, key.account, txid=form.get("txid"))
+    if order.cl_ord_id is not None or order.limit is None:
+        raise Refused("EOrder:Invalid order")
+    pair = BY_SYMBOL[order.symbol]
+    volume = form.get("volume") or pair.quantity_text(order.quantity)
+    price = form.get("price") or pair.price_text(order.limit)
+    wanted = {
+        "ordertype": order.ordertype,
+        "type": order.side,
+        "userref": order.userref or "",
+        "oflags": ",".join(order.flags),
+        **form,
+        "volume": volume,
+        "price": price,
+    }
+    made = trading.edit(venue, order, from_rest(wanted, now), now)
+    return {
+        "status": "ok",
+        "txid": made.txid,
+        "originaltxid": order.txid,
+        "volume": volume_text(made),
+        "price": pair.price_text(made.limit or 0),
+        "orders_cancelled": 1,
+        "descr": {"order": describe(made)},
+    }
 
 
 def cancel_order(venue: Venue, key: Key, form: Form, now: int) -> Any:

@@ -11,7 +11,7 @@ from sandbox.candles import INTERVALS, candles, span
 from sandbox.errors import Refused
 from sandbox.forms import read_cursor, whole
 from sandbox.instruments import ASSETS, PAIRS, Asset, Pair, find_asset, find_pair
-from sandbox.synthetic import HOUR_NS, Prints
+from sandbox.synthetic import HOUR_NS, STEP_NS, Prints
 from sandbox.tape import MINUTE_NS
 from sandbox.wire import SECOND_NS, raw, short_stamp
 
@@ -22,6 +22,7 @@ DAY_NS = 24 * HOUR_NS
 TRADES_MOST = 1000
 DEPTH_MOST = 500
 DEPTH_USUAL = 100
+SPREADS = 200
 Query = Mapping[str, str]
 
 
@@ -225,6 +226,16 @@ def _trade_rows(pair: Pair, found: Prints) -> list[str]:
     ]
 
 
+def spread(venue: Venue, now: int, query: Query) -> Any:
+    """Answer Spread: the best bid and ask of the last 200 steps of the market."""
+    name, pair = _one_pair(query)
+    since = read_cursor(query.get("since", "0"))
+    moments = range(max(now - SPREADS * STEP_NS, since + 1), now + 1, STEP_NS)
+    quotes = [(at // SECOND_NS, *venue.exchange.market.touch(pair, at)) for at in moments]
+    rows = [(at, pair.price_text(bid), pair.price_text(ask)) for at, bid, ask in quotes]
+    return {name: rows, "last": now // SECOND_NS}
+
+
 METHODS = {
     "Time": time,
     "SystemStatus": system_status,
@@ -234,4 +245,5 @@ METHODS = {
     "Depth": depth,
     "OHLC": ohlc,
     "Trades": trades,
+    "Spread": spread,
 }

@@ -6,20 +6,18 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sandbox import trading
+from sandbox import methods
 from sandbox.candles import INTERVALS
 from sandbox.connection import Connection, Topic
 from sandbox.errors import Refused, printable
-from sandbox.forms import from_websocket, moment, whole
 from sandbox.instruments import BY_SYMBOL
-from sandbox.wire import encode, short_stamp, stamp
+from sandbox.wire import encode, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.feeds import Feeds
     from sandbox.keys import Key
-    from sandbox.orders import Order
     from sandbox.venue import Venue
 
 PUBLIC = ("ticker", "book", "trade", "ohlc", "instrument")
@@ -77,8 +75,8 @@ class Dialogue:
                 self._reply({}, method="pong", bare=True)
             case "subscribe" | "unsubscribe":
                 self._subscription(params)
-            case name if name in _TRADING:
-                self._trade(_TRADING[name], params)
+            case name if name in methods.METHODS:
+                self._trade(methods.METHODS[name], params)
             case _:
                 raise Refused("Unsupported event")
 
@@ -234,100 +232,4 @@ def _detail(channel: str, params: Params) -> tuple[str, Params]:
             return "", {}
 
 
-def _names(order: Order) -> Params:
-    names: Params = {"order_id": order.txid}
-    if order.cl_ord_id is not None:
-        names["cl_ord_id"] = order.cl_ord_id
-    if order.userref is not None:
-        names["order_userref"] = order.userref
-    return names
-
-
-def _add(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
-    order = trading.add(venue, account, from_websocket(params), now)
-    return [_names(order) if order.txid else {}]
-
-
-def _batch_add(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
-    legs = params.get("orders")
-    if not isinstance(legs, list) or not all(isinstance(leg, dict) for leg in legs):
-        raise Refused("EGeneral:Invalid arguments:orders")
-    shared: Params = {n: params[n] for n in ("symbol", "deadline", "validate") if n in params}
-    requests = [from_websocket({**leg, **shared}) for leg in legs]
-    made = trading.add_batch(venue, account, requests, now)
-    return [[{"error": leg} if isinstance(leg, str) else _names(leg) for leg in made]]
-
-
-def _amend(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
-    order = trading.find_open(
-        venue, account, txid=_text(params, "order_id"), cl_ord_id=_text(params, "cl_ord_id")
-    )
-    deadline = moment(params["deadline"], "deadline") if params.get("deadline") else None
-    return [{"amend_id": trading.amend(venue, order, params, deadline, now), **_names(order)}]
-
-
-def _text(params: Params, name: str) -> str | None:
-    value = params.get(name)
-    return None if value is None else str(value)
-
-
-def _list(params: Params, name: str) -> list[Any]:
-    value = params.get(name)
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _cancel(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
-    made: list[Any] = []
-    for name in ("order_id", "cl_ord_id", "order_userref"):
-        for value in _list(params, name):
-            made.extend(_cancel_one(venue, account, name, value, now))
-    if not made:
-        raise Refused("EGeneral:Invalid arguments")
-    return made
-
-
-def _cancel_one(venue: Venue, account: str, name: str, value: Any, now: int) -> list[Any]:
-    try:
-        if name == "order_userref":
-            found = trading.by_userref(venue, account, whole(value, "order_userref"))
-        elif name == "cl_ord_id":
-            found = [trading.find_open(venue, account, cl_ord_id=str(value))]
-        else:
-            found = [trading.find_open(venue, account, txid=str(value))]
-    except Refused as refused:
-        return [refused]
-    trading.cancel_all(venue, found, now)
-    return [_names(order) for order in found]
-
-
-def _batch_cancel(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
-    values = [*_list(params, "orders"), *_list(params, "cl_ord_id")]
-    made = [
-        result for value in values for result in _cancel_one(venue, account, "order_id", value, now)
-    ]
-    return [{"count": sum(not isinstance(result, Refused) for result in made)}]
-
-
-def _cancel_all(venue: Venue, account: str, _params: Params, now: int) -> list[Any]:
-    return [{"count": trading.cancel_all(venue, venue.exchange.open_orders(account), now)}]
-
-
-def _arm(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
-    fires = trading.arm(venue, account, params.get("timeout", ""), now)
-    trigger = short_stamp(fires) if fires else "0"
-    return [{"currentTime": short_stamp(now), "triggerTime": trigger}]
-
-
-_TRADING: dict[str, Callable[[Venue, str, Params, int], list[Any]]] = {
-    "add_order": _add,
-    "batch_add": _batch_add,
-    "amend_order": _amend,
-    "cancel_order": _cancel,
-    "batch_cancel": _batch_cancel,
-    "cancel_all": _cancel_all,
-    "cancel_all_orders_after": _arm,
-}
-
-METHODS = ("ping", "subscribe", "unsubscribe", *_TRADING)
+METHODS = ("ping", "subscribe", "unsubscribe", *methods.METHODS)

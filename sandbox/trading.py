@@ -10,6 +10,7 @@ from sandbox.checks import check_deadline
 from sandbox.errors import Refused
 from sandbox.forms import lots, ticks, whole
 from sandbox.instruments import BY_SYMBOL
+from sandbox.orders import ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,6 +107,21 @@ def amend(
     if (wanted is not None and wanted <= 0) or (limit is not None and limit <= 0):
         raise Refused("EGeneral:Invalid arguments")
     return amendment.amend(venue.exchange, order, wanted, limit, now)
+
+
+def edit(venue: Venue, order: Order, request: OrderRequest, now: int) -> Order:
+    """Replace an open order by another, or leave it alone if the other is refused."""
+    check_mode(venue, request)
+    if request.symbol != order.symbol or request.quantity <= order.filled:
+        raise Refused("EOrder:Invalid order")
+    venue.exchange.set_reserve(order, ZERO)
+    try:
+        venue.exchange.check(order.account, request, now)
+    finally:
+        pair = BY_SYMBOL[order.symbol]
+        venue.exchange.set_reserve(order, venue.exchange.needed(order, pair, []))
+    venue.exchange.cancel(order, now, "Order replaced")
+    return venue.exchange.place(order.account, request, now)
 
 
 def arm(venue: Venue, account: str, timeout: object, now: int) -> int:
