@@ -78,7 +78,8 @@ class Trader:
     events: queue.Queue[object]
     exchange_status: str
     stopping: bool = False
-    private_ready: bool = False
+    caught_up: bool = False
+    _owed: str | None = field(default=None, init=False)  # a reconciliation that is still due
     _due: float = field(default=0.0, init=False)
 
     def run(self) -> None:
@@ -110,6 +111,11 @@ class Trader:
                     who="trader",
                     at=self.now(),
                 )
+
+    @property
+    def reporting(self) -> bool:
+        """Whether the exchange tells us of our orders and the record agrees with it."""
+        return self.caught_up and self._owed is None
 
     def now(self) -> datetime:
         """Return the exchange's time."""
@@ -150,10 +156,10 @@ class Trader:
             case SystemStatus(status=status):
                 self.exchange_status = status
             case CaughtUp():
-                self.settle("reconnect")
-                self.private_ready = True
+                self.caught_up = True
+                self._reconcile("reconnect")
             case Disconnected(stream="private"):
-                self.private_ready = False
+                self.caught_up = False
             case Disconnected(reason=reason):
                 for desk in self.desks.values():
                     desk.trusted, desk.last_word = False, f"disconnected: {reason}"
@@ -203,7 +209,7 @@ class Trader:
             now=self.now(),
             quote_age=age,
             # Without execution reports an order's fate would be learned late: send none.
-            exchange_status=self.exchange_status if self.private_ready else "not reporting",
+            exchange_status=self.exchange_status if self.reporting else "not reporting",
             deadline=timedelta(seconds=self.settings.order_deadline_seconds),
             limits=Limits(
                 max_position_value=self.settings.max_position_usd,
@@ -223,7 +229,7 @@ class Trader:
         except (IllegalTransition, OrderUnknown):
             known = False
         if not (known or report.snapshot):
-            self.settle("unexpected report")
+            self._reconcile("unexpected report")
 
     def _change_model(self, event: ModelLoaded | ModelRefused | ModelWithdrawn) -> None:
         desk = self.desks[event.symbol]
@@ -239,6 +245,14 @@ class Trader:
                 desk.models.pop(role, None)
                 desk.refusals.pop(role, None)
 
+    def _reconcile(self, trigger: str) -> None:
+        try:
+            self.settle(trigger)
+        except ExchangeUnreachable:
+            self._owed = trigger  # until it succeeds, nothing is opened
+        else:
+            self._owed = None
+
     def _attend(self) -> None:
         self.lease.check()
         with Session(self.engine) as session:
@@ -249,13 +263,15 @@ class Trader:
                 if self.now() > order.deadline + SETTLE_AFTER
             ]
         if overdue:
-            self.settle("overdue order")
+            self._reconcile("overdue order")
+        elif self._owed is not None:
+            self._reconcile(self._owed)
         with Session(self.engine) as session, session.begin():
             publish(
                 session,
                 self.settings.account,
                 self.desks,
                 halt=halts[0].reason if halts else None,
-                connected=self.private_ready,
+                connected=self.reporting,
                 at=self.now(),
             )

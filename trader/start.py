@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from registry.settings import ModelRegistrySettings
@@ -47,6 +48,8 @@ def main() -> int:
         return _fail(WRONG_USAGE, _sentence(error))
     except (DatabaseError, ExchangeUnreachable) as error:
         return _fail(UNREACHABLE, str(error))
+    except DBAPIError as error:
+        return _fail(UNREACHABLE, f"PostgreSQL went away: {str(error.orig).splitlines()[0]}")
     except (ExchangeRefused, LeaseTaken, LeaseLost) as error:
         return _fail(REFUSED, str(error))
     return 0

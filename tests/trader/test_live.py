@@ -1,0 +1,123 @@
+"""The live loop trades on nothing it has not reconciled, and outlives a silent exchange."""
+
+import queue
+
+import pytest
+from orders_of_ours import NOON, accepted, filled, order
+from paper_exchange import PaperExchange, serving
+from sqlalchemy.orm import Session
+
+from sql import reads
+from trader import accounts, journal, record
+from trader.clock import ExchangeClock
+from trader.events import CaughtUp, ExecutionReport
+from trader.exchange import Exchange
+from trader.lease import Lease
+from trader.live import Trader
+from trader.market import Side
+from trader.orders import Status
+from trader.settings import ExchangeSettings, TraderSettings
+from trader.stream import Disconnected
+from trader.telemetry import InfluxSettings, Telemetry
+
+AWAY = ExchangeSettings(
+    rest_url="http://127.0.0.1:1", api_key="key", api_secret="c2VjcmV0", request_interval_seconds=0
+)
+
+
+@pytest.fixture
+def exchange():
+    with serving(PaperExchange()) as client:
+        yield client
+
+
+@pytest.fixture
+def trader(engine, exchange):
+    return Trader(
+        engine=engine,
+        exchange=exchange,
+        public_data=None,
+        settings=TraderSettings(),
+        desks={},
+        clock=ExchangeClock(NOON, 0.0),
+        lease=Lease(engine, "kraken"),
+        telemetry=Telemetry(InfluxSettings(url=None)),
+        events=queue.Queue(),
+        exchange_status="online",
+    )
+
+
+def test_a_reconciliation_the_exchange_did_not_answer_is_owed_until_it_does(trader, exchange):
+    trader.exchange = Exchange(AWAY)
+    trader._take(CaughtUp())
+    assert not trader.reporting
+
+    trader.exchange = exchange
+    trader._attend()
+
+    assert trader.reporting
+
+
+def test_without_execution_reports_nothing_counts_as_reporting(trader):
+    trader._take(CaughtUp())
+    assert trader.reporting
+
+    trader._take(Disconnected(stream="private", reason="closed"))
+
+    assert not trader.reporting
+
+
+def test_a_report_of_an_order_nobody_knows_leads_to_a_halt(trader, engine, exchange):
+    trader._take(CaughtUp())
+    stranger = order(time_in_force="gtc")
+    exchange.place(stranger)  # as if somebody else traded the account
+
+    trader._take(report("new", "OAAAAA-AAAAA-AAAAAA", client_order_id=None))
+
+    with Session(engine) as session:
+        assert record.current_halt(session).reason_code == "reconciliation"
+
+
+def test_a_reported_fill_is_booked_once_however_often_it_is_reported(trader, engine):
+    one = order()
+    with Session(engine) as session, session.begin():
+        journal.record_intent(session, one)
+        journal.record_event(session, one.id, accepted("OAAAAA-AAAAA-AAAAAA"))
+    fill = filled("10")
+
+    for _ in range(2):
+        trader._take(report("trade", "OAAAAA-AAAAA-AAAAAA", client_order_id=one.id, fill=fill))
+
+    with Session(engine) as session:
+        assert len(reads.fills(session)) == 1
+        assert journal.order_by_id(session, one.id).status is Status.FILLED
+        assert accounts.held(session, "XRP/USD") == 10
+
+
+def test_the_loop_says_how_it_is(trader, engine):
+    trader._attend()
+
+    with Session(engine) as session:
+        assert reads.trader_status(session).state == "waiting"
+
+
+def report(kind, exchange_id, *, client_order_id, fill=None):
+    return ExecutionReport(
+        exec_type=kind,
+        order_id=exchange_id,
+        cl_ord_id=client_order_id,
+        exec_id=fill and fill.exec_id,
+        symbol="XRP/USD",
+        side=Side.BUY,
+        last_quantity=fill and fill.quantity,
+        last_price=fill and fill.price,
+        cost=fill and fill.cost,
+        fee=fill and fill.fee,
+        fee_asset="USD",
+        liquidity="t",
+        cumulative=None,
+        status=None,
+        reason=None,
+        at=NOON,
+        snapshot=False,
+    )
