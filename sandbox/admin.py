@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sandbox.errors import Refused
 from sandbox.instruments import ASSET_BY_ID
 from sandbox.keys import Key, mint_key
 from sandbox.venue import MODES, Venue
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from sandbox.connection import Connection
+    from sandbox.faults import Fault
 
 
 def add_routes(app: web.Application, venue: Venue, connections: set[Connection]) -> None:
@@ -27,6 +29,10 @@ def add_routes(app: web.Application, venue: Venue, connections: set[Connection])
     app.router.add_post("/admin/keys", desk.add_key)
     app.router.add_post("/admin/mode", desk.set_mode)
     app.router.add_post("/admin/tokens/expire", desk.expire_tokens)
+    app.router.add_get("/admin/faults", desk.faults)
+    app.router.add_post("/admin/faults", desk.add_fault)
+    app.router.add_delete("/admin/faults", desk.remove_faults)
+    app.router.add_delete("/admin/faults/{id}", desk.remove_faults)
 
 
 class Desk:
@@ -122,9 +128,50 @@ class Desk:
         self._venue.tokens.expire_all()
         return _answer({"expired": True})
 
+    async def faults(self, _request: web.Request) -> web.Response:
+        """Show the faults that wait and those that struck."""
+        faults = self._venue.faults
+        return _answer({"waiting": list(faults.waiting.values()), "struck": list(faults.struck)})
+
+    async def add_fault(self, request: web.Request) -> web.Response:
+        """Take up a fault; some strike at once, the others when there is an occasion."""
+        try:
+            fault = self._venue.faults.add(await _form(request))
+        except Refused as refused:
+            return _refuse(refused.text)
+        now = stamp(self._venue.sync())
+        match fault.kind:
+            case "close" | "abort":
+                for connection in list(self._connections):
+                    self._venue.faults.strike(fault, f"connection {connection.number}", now)
+                    await _cut(connection, fault)
+                self._venue.faults.remove(fault.id)
+            case "token_expiry":
+                self._venue.tokens.expire_all()
+                self._venue.faults.strike(fault, "tokens", now)
+            case "maintenance" if fault.mode in MODES:
+                self._venue.mode = fault.mode
+                fault.times = 0
+                self._venue.faults.strike(fault, fault.mode, now)
+        return _answer(fault)
+
+    async def remove_faults(self, request: web.Request) -> web.Response:
+        """Take back one fault or all."""
+        gone = self._venue.faults.remove(request.match_info.get("id", ""))
+        if any(fault.kind == "maintenance" for fault in gone):
+            self._venue.mode = "online"
+        return _answer({"removed": [fault.id for fault in gone]})
+
 
 def _plain(amounts: dict[str, Decimal]) -> dict[str, str]:
     return {a: f"{amount:.{ASSET_BY_ID[a].decimals}f}" for a, amount in amounts.items()}
+
+
+async def _cut(connection: Connection, fault: Fault) -> None:
+    if fault.kind == "abort":
+        connection.abort()
+    else:
+        await connection.socket.close(code=fault.code)
 
 
 async def _form(request: web.Request) -> dict[str, Any]:

@@ -32,6 +32,11 @@ def shown(exchange: Exchange, pair: Pair, now: int, depth: int) -> tuple[Side, S
     return made[0], made[1]
 
 
+def crossed(bids: Side, asks: Side) -> tuple[Side, Side]:
+    """Put a bid above the best ask, which no exchange would."""
+    return [(asks[0][0] + 1, bids[0][1]), *bids[:-1]], asks
+
+
 def checksum(bids: Side, asks: Side) -> int:
     """Compute the CRC32 of the ten best levels, as docs.kraken.com/guides/spot-ws-book-v2 says.
 

@@ -72,6 +72,12 @@ from sandbox.server import serve as serve_venue
     show_default=True,
     help="Opening balance of a new account.",
 )
+@click.option(
+    "--faults",
+    default=None,
+    type=click.Path(dir_okay=False),
+    help="JSON file with a list of faults, as /admin/faults takes them.",
+)
 def serve(**options: Any) -> None:
     """Run a Kraken spot exchange on this machine.
 

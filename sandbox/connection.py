@@ -6,8 +6,12 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LONGEST_QUEUE = 100_000
 
@@ -37,10 +41,16 @@ class Connection:
     plain_statuses: bool = True
     heard: float = field(default_factory=time.monotonic)
     said: float = field(default_factory=time.monotonic)
+    outlet: Callable[[Connection, bytes], list[bytes]] | None = None
     _queue: deque[bytes] = field(default_factory=deque)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def send(self, message: bytes) -> None:
+        """Send a message, by way of the outlet if there is one."""
+        for each in (message,) if self.outlet is None else self.outlet(self, message):
+            self.queue(each)
+
+    def queue(self, message: bytes) -> None:
         """Queue a message; a client that does not read is cut off."""
         self._queue.append(message)
         self._wake.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from sandbox.book import Side, changes, checksum, level_text, shown
+from sandbox.book import Side, changes, checksum, crossed, level_text, shown
 from sandbox.candles import candles, interval_begin
 from sandbox.connection import Connection, Topic
 from sandbox.instruments import ASSET_BY_ID, BY_SYMBOL, Pair
@@ -108,6 +108,11 @@ class Feeds:
         depth = int(topic.detail)
         before = self._books[topic]
         after = shown(self._venue.exchange, pair, now, depth)
+        taken = self._venue.faults.take(
+            {"crossed_book"}, stamp(now), channel="book", symbol=pair.symbol
+        )
+        if taken is not None:
+            after = crossed(*after)
         if before == after:
             return
         self._books[topic] = after

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from sandbox.clock import Anchor, start_clock
 from sandbox.errors import BadStart, Refused
 from sandbox.exchange import Exchange
+from sandbox.faults import Faults
 from sandbox.forms import moment
 from sandbox.instruments import find_asset
 from sandbox.keys import Key, is_secret, mint_key
@@ -34,6 +39,7 @@ class Settings:
     balance: tuple[str, ...]
     key: str
     secret: str
+    faults: str | None = None
 
 
 def open_venue(settings: Settings) -> Venue:
@@ -59,6 +65,7 @@ def open_venue(settings: Settings) -> Venue:
     venue = Venue(exchange, clock, store, keys, opening)
     if exchange.time == 0:
         exchange.time = clock.now()
+    venue.faults = _read_plan(settings.faults, settings.seed)
     _admit_first_key(venue, settings.key, settings.secret)
     return venue
 
@@ -77,6 +84,19 @@ def _read_balances(texts: tuple[str, ...]) -> dict[str, Decimal]:
             raise BadStart(msg, 2)
         made[asset.id] = round(value, asset.decimals)
     return made
+
+
+def _read_plan(path: str | None, seed: int) -> Faults:
+    faults = Faults(seed)
+    if path is None:
+        return faults
+    try:
+        for form in msgspec.json.decode(Path(path).read_bytes(), type=list[dict[str, Any]]):
+            faults.add(form)
+    except (OSError, msgspec.DecodeError, Refused) as error:
+        msg = f"faults must be a JSON list of faults; {path}: {error}"
+        raise BadStart(msg, 2) from error
+    return faults
 
 
 def _read_start(text: str) -> int:

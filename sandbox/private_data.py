@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from sandbox.errors import Refused
 from sandbox.fees import TIERS, describe
 from sandbox.forms import truth, whole
 from sandbox.instruments import ASSET_BY_ID, BY_SYMBOL, PAIRS, find_asset, find_pair
-from sandbox.wire import SECOND_NS, order_body, seconds, trade_body
+from sandbox.wire import SECOND_NS, order_body, seconds, stamp, trade_body
 
 if TYPE_CHECKING:
     from sandbox.keys import Key
@@ -102,12 +104,24 @@ def _matches(form: Form, order: Order) -> bool:
     return not form.get("cl_ord_id") or order.cl_ord_id == form["cl_ord_id"]
 
 
-def open_orders(venue: Venue, key: Key, form: Form, _now: int) -> Any:
+def _lagging(venue: Venue, order: Order, now: int) -> Order:
+    """Show an order as it was before its last amendment while a fault holds that back."""
+    fault = venue.faults.standing("open_orders_lag")
+    if fault is None or not order.amends:
+        return order
+    before, last = order.amends[-2:]
+    if now - last.time >= fault.seconds * SECOND_NS:
+        return order
+    venue.faults.strike(fault, f"OpenOrders {order.txid}", stamp(now))
+    return replace(order, quantity=before.quantity, limit=before.limit)
+
+
+def open_orders(venue: Venue, key: Key, form: Form, now: int) -> Any:
     """Answer OpenOrders."""
     shown = truth(form.get("trades"))
     return {
         "open": {
-            order.txid: order_body(order, with_trades=shown)
+            order.txid: order_body(_lagging(venue, order, now), with_trades=shown)
             for order in reversed(venue.exchange.open_orders(key.account))
             if _matches(form, order)
         }

@@ -26,8 +26,12 @@ SPREADS = 200
 Query = Mapping[str, str]
 
 
-def time(_venue: Venue, now: int, _query: Query) -> Any:
-    """Answer Time."""
+def time(venue: Venue, now: int, _query: Query) -> Any:
+    """Answer Time, which a fault may put off."""
+    skew = venue.faults.standing("clock_skew")
+    if skew is not None:
+        venue.faults.strike(skew, "Time", short_stamp(now))
+        now += int(skew.seconds * SECOND_NS)
     moment = datetime.fromtimestamp(now // SECOND_NS, UTC)
     return {"unixtime": now // SECOND_NS, "rfc1123": f"{moment:%a, %d %b %y %H:%M:%S} +0000"}
 

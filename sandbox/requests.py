@@ -189,6 +189,14 @@ class Dialogue:
         if "private" not in self._connection.opens:
             raise Refused(WRONG_DOOR[False])
         key = self._key(params)
+        wanted = {"drop_before", "error"}
+        fault = self._venue.faults.take(wanted, stamp(self._arrived), method=self._method)
+        if fault is not None and fault.kind == "drop_before":
+            return
+        if fault is not None:
+            if fault.after:
+                act(self._venue, key.account, params, self._arrived)
+            raise Refused(fault.text)
         for result in act(self._venue, key.account, params, self._arrived):
             if isinstance(result, Refused):
                 self._refuse(result.text)

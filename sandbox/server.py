@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 from sandbox import admin, rest
 from sandbox.candles import INTERVALS, WIDE, warm
 from sandbox.connection import Connection
+from sandbox.disturbance import Outlet, respond
 from sandbox.errors import BadStart
 from sandbox.feeds import Feeds
 from sandbox.instruments import find_pair
@@ -34,7 +35,6 @@ DOORS = {
     "/public/v2": frozenset({"public"}),
     "/auth/v2": frozenset({"private"}),
 }
-_JSON = "application/json; charset=utf-8"
 
 
 class Server:
@@ -43,6 +43,7 @@ class Server:
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
         self._feeds = Feeds(venue)
+        self._announced = venue.mode
         self.connections: set[Connection] = set()
         self.stopping = asyncio.Event()
 
@@ -62,8 +63,10 @@ class Server:
             query |= {name: str(value) for name, value in (await request.post()).items()}
         if request.match_info["name"] == "OHLC":
             await self._prepare_candles(query)
-        body = rest.answer_public(self._venue, request.match_info["name"], query)
-        return _answer(body)
+        name = request.match_info["name"]
+        return await respond(
+            self._venue, request, name, lambda: rest.answer_public(self._venue, name, query)
+        )
 
     async def _prepare_candles(self, query: dict[str, str]) -> None:
         """Make years of history in a thread, so that nobody else waits for it."""
@@ -76,12 +79,19 @@ class Server:
     async def _private(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = await request.read()
-        return _answer(rest.answer_private(self._venue, request.match_info["name"], headers, body))
+        name = request.match_info["name"]
+        return await respond(
+            self._venue,
+            request,
+            name,
+            lambda: rest.answer_private(self._venue, name, headers, body),
+        )
 
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse(compress=False, max_msg_size=LARGEST_BODY, timeout=0.2)
         await ws.prepare(request)
         connection = Connection(ws, secrets.randbits(63), DOORS[request.path])
+        connection.outlet = Outlet(self._venue)
         self.connections.add(connection)
         writer = asyncio.create_task(connection.write())
         connection.send(status_message(self._venue.mode, connection.number))
@@ -100,7 +110,10 @@ class Server:
         return ws
 
     def announce(self) -> None:
-        """Tell every connection the exchange's mode."""
+        """Tell every connection the exchange's mode if it has changed."""
+        if self._venue.mode == self._announced:
+            return
+        self._announced = self._venue.mode
         for connection in self.connections:
             connection.send(status_message(self._venue.mode, connection.number))
 
@@ -112,6 +125,7 @@ class Server:
                 await asyncio.wait_for(self.stopping.wait(), TICK_SECONDS)
             now = self._venue.sync()
             self._venue.commit(now)
+            self.announce()
             at = time.monotonic()
             if at - beaten >= BEAT_SECONDS:
                 beaten = at
@@ -140,10 +154,6 @@ def status_message(mode: str, number: int) -> bytes:
         "emergency": [],
     }
     return encode({"channel": "status", "type": "update", "data": [body]})
-
-
-def _answer(body: bytes) -> web.Response:
-    return web.Response(body=body, headers={"Content-Type": _JSON})
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sandbox.faults import Faults
 from sandbox.keys import Key, Tokens
 from sandbox.orders import Event
 from sandbox.passage import advance
@@ -35,6 +36,7 @@ class Venue:
     keys: dict[str, Key]
     opening: dict[str, Decimal]
     tokens: Tokens = field(default_factory=Tokens)
+    faults: Faults = field(default_factory=Faults)
     mode: str = "online"
     listeners: list[Listener] = field(default_factory=list)
     touched: dict[str, Key] = field(default_factory=dict)

@@ -158,7 +158,7 @@ def test_its_own_order_book_finds_every_checksum_right(sandbox, monkeypatch, sym
                 heard.clear()
                 await asyncio.to_thread(sandbox.advance, 3)
                 await heard.wait()
-        await client.stop()
+        await client.close()
 
     asyncio.run(conversation())
     assert verdicts
@@ -204,7 +204,7 @@ def test_its_websocket_trades_and_hears_of_it(sandbox, account):
             )
             await client.send_message({"method": "cancel_all"})
             await done.wait()
-        await client.stop()
+        await client.close()
 
     asyncio.run(conversation())
     sequences = [m["sequence"] for m in heard if "sequence" in m]

@@ -1,0 +1,329 @@
+"""Every fault can be asked for, strikes where it was told to, and leaves its id in the log."""
+
+import json
+import urllib.error
+import urllib.request
+from decimal import Decimal
+
+import ccxt
+import ccxt.pro
+import pytest
+import requests
+from kraken import exceptions
+from kraken.spot import User
+from websockets.exceptions import ConnectionClosed
+
+from sandbox.faults import Faults
+
+LOW = 1.0
+UNAVAILABLE = "EService:Unavailable"
+INTERNAL = "EGeneral:Internal error"
+
+
+@pytest.fixture
+def fault(sandbox):
+    """Give a function that asks for a fault; none is left when the test ends."""
+
+    def ask(kind, **more):
+        return sandbox.ask("/admin/faults", {"kind": kind, **more})["id"]
+
+    yield ask
+    request = urllib.request.Request(sandbox.http + "/admin/faults", method="DELETE")
+    with urllib.request.urlopen(request, timeout=10):
+        pass
+
+
+def strikes(sandbox, name):
+    return [each for each in sandbox.ask("/admin/faults")["struck"] if each["id"] == name]
+
+
+def place(client):
+    return client.create_order("XRP/USD", "limit", "buy", 10, LOW)
+
+
+@pytest.mark.parametrize(
+    ("form", "raises", "lives"),
+    [
+        ({"kind": "drop_before"}, ccxt.NetworkError, False),
+        ({"kind": "drop_after"}, ccxt.NetworkError, True),
+        ({"kind": "status", "status": 502}, ccxt.ExchangeNotAvailable, False),
+        ({"kind": "status", "status": 520, "after": True}, ccxt.ExchangeNotAvailable, True),
+        ({"kind": "status", "status": 524, "after": True}, ccxt.ExchangeError, True),
+        ({"kind": "error", "text": UNAVAILABLE}, ccxt.ExchangeNotAvailable, False),
+        ({"kind": "error", "text": UNAVAILABLE, "after": True}, ccxt.ExchangeNotAvailable, True),
+        ({"kind": "error", "text": INTERNAL, "after": True}, ccxt.ExchangeNotAvailable, True),
+        ({"kind": "truncated"}, None, True),
+        ({"kind": "empty"}, None, True),
+    ],
+)
+def test_an_order_may_live_although_its_answer_did_not(sandbox, fault, form, raises, lives):
+    client = sandbox.new_client(f"unlucky {form}")
+    client.load_markets()
+    name = fault(method="AddOrder", **form)
+    if raises is None:
+        assert place(client)["id"] is None
+    else:
+        with pytest.raises(raises) as raised:
+            place(client)
+        assert type(raised.value) is raises
+
+    assert len(client.fetch_open_orders("XRP/USD")) == lives
+    assert [strike["where"] for strike in strikes(sandbox, name)] == ["AddOrder"]
+
+
+@pytest.mark.parametrize("kind", ["delay", "delay_before"])
+def test_an_answer_may_come_late(sandbox, fault, kind):
+    client = sandbox.new_client("slow")
+    client.load_markets()
+    client.timeout = 100
+    name = fault(kind, method="AddOrder", seconds=0.5)
+    with pytest.raises(ccxt.RequestTimeout):
+        place(client)
+    assert len(strikes(sandbox, name)) == 1
+
+
+# The two left columns of the table of errors in kraken.md, as ccxt and the SDK raise them.
+ERRORS = [
+    ("EAPI:Invalid key", "AuthenticationError", "KrakenInvalidAPIKeyError"),
+    ("EAPI:Invalid signature", "ExchangeError", "KrakenInvalidSignatureError"),
+    ("EAPI:Invalid nonce", "InvalidNonce", "KrakenInvalidNonceError"),
+    ("EAPI:Rate limit exceeded", "DDoSProtection", "KrakenApiLimitExceededError"),
+    ("EOrder:Rate limit exceeded", "DDoSProtection", "KrakenRateLimitExceededError"),
+    ("EOrder:Domain rate limit exceeded", "ExchangeError", None),
+    ("EGeneral:Too many requests", "DDoSProtection", None),
+    ("EGeneral:Temporary lockout", "DDoSProtection", "KrakenTemporaryLockoutError"),
+    ("EService: Throttled: 1795000000", "ExchangeError", None),
+    ("EService:Unavailable", "ExchangeNotAvailable", "KrakenServiceUnavailableError"),
+    ("EService:Busy", "ExchangeNotAvailable", None),
+    ("EDatabase:Internal error", "ExchangeNotAvailable", None),
+    ("EService:Timeout", "ExchangeError", None),
+    ("EService:Deadline elapsed", "ExchangeError", "KrakenDeadlineElapsedError"),
+    (
+        "EService:Market in cancel_only mode",
+        "OnMaintenance",
+        "KrakenMarketInOnlyCancelModeError",
+    ),
+    ("EService:Market in post_only mode", "OnMaintenance", "KrakenMarketInOnlyPostModeError"),
+    ("EService:Market in limit_only mode", "ExchangeError", None),
+    ("EGeneral:Internal error", "ExchangeNotAvailable", None),
+    ("EGeneral:Internal error[:1]", "ExchangeError", None),
+    ("EGeneral:Permission denied", "PermissionDenied", "KrakenPermissionDeniedError"),
+    ("EGeneral:Invalid arguments", "BadRequest", "KrakenInvalidArgumentsError"),
+    ("EGeneral:Invalid arguments:volume", "InvalidOrder", "KrakenInvalidArgumentsError"),
+    ("EGeneral:Invalid arguments:price", "InvalidOrder", "KrakenInvalidArgumentsError"),
+    ("EGeneral:Invalid arguments:ordertype", "ExchangeError", "KrakenInvalidArgumentsError"),
+    (
+        "EGeneral:Invalid arguments:cl_ord_id not unique",
+        "ExchangeError",
+        "KrakenInvalidArgumentsError",
+    ),
+    ("EOrder:Insufficient funds", "InsufficientFunds", "KrakenInsufficientFundsError"),
+    ("EOrder:Order minimum not met", "InvalidOrder", "KrakenOrderMinimumNotMetError"),
+    ("EOrder:Cost minimum not met", "ExchangeError", "KrakenCostMinimumNotMetError"),
+    ("EOrder:Tick size check failed", "ExchangeError", "KrakenTickSizeInvalidCheckError"),
+    ("EOrder:Orders limit exceeded", "ExchangeError", "KrakenOrderLimitsExceededError"),
+    ("EOrder:Post only order", "ExchangeError", None),
+    ("EOrder:Invalid order", "InvalidOrder", "KrakenInvalidOrderError"),
+    ("EOrder:Unknown order", "InvalidOrder", "KrakenUnknownOrderError"),
+    ("EOrder:Cancel pending", "CancelPending", None),
+    ("EQuery:Unknown asset pair", "ExchangeError", "KrakenUnknownAssetError"),
+    ("EQuery:Invalid asset pair", "BadSymbol", None),
+    ("ESession:Invalid session", "AuthenticationError", None),
+    ("EAuth:Rate limit exceeded", "RateLimitExceeded", None),
+    ("WGeneral:Something", "ExchangeError", None),
+]
+
+
+@pytest.fixture(scope="module")
+def victim(sandbox):
+    """Give one ccxt and one SDK client for the whole table."""
+    client = sandbox.new_client("victim")
+    minted = sandbox.ask("/admin/keys", {"account": "victim"})
+    return client, User(key=minted["key"], secret=minted["secret"], url=sandbox.http)
+
+
+@pytest.mark.parametrize(("text", "in_ccxt", "in_sdk"), ERRORS)
+def test_clients_map_an_error_as_documented(victim, fault, text, in_ccxt, in_sdk):
+    client, user = victim
+    fault("error", method="Balance", text=text, times=2)
+    with pytest.raises(getattr(ccxt, in_ccxt)) as raised:
+        client.privatePostBalance()
+    assert type(raised.value).__name__ == in_ccxt
+    assert text in str(raised.value)
+    if in_sdk is None:
+        assert user.get_account_balance()["error"] == [text]
+    else:
+        with pytest.raises(getattr(exceptions, in_sdk)):
+            user.get_account_balance()
+
+
+def test_an_event_may_come_twice_or_never_or_with_a_wrong_number(sandbox, fault):
+    client = sandbox.new_client("disturbed")
+    stream = sandbox.private(client)
+    stream.subscribe("executions")
+    stream.wait('"snapshot"', '"sequence"')
+    fault("duplicate", channel="executions")
+    place(client)
+    numbers = [stream.wait('"sequence"')["sequence"] for _ in range(3)]
+    assert numbers == [2, 2, 3]
+    fault("missing", channel="executions")
+    place(client)
+    assert stream.wait('"sequence"')["sequence"] == 5
+    fault("sequence_gap", channel="executions")
+    place(client)
+    assert [stream.wait('"sequence"')["sequence"] for _ in range(2)] == [7, 8]
+    fault("reordered", channel="executions")
+    place(client)
+    assert [stream.wait('"sequence"')["sequence"] for _ in range(2)] == [10, 9]
+    fault("late", channel="executions", seconds=0.1)
+    place(client)
+    assert [stream.wait('"sequence"')["sequence"] for _ in range(2)] == [12, 11]
+    stream.close()
+
+
+def test_a_request_over_the_websocket_may_be_lost_or_fail_after_all(sandbox, fault):
+    client = sandbox.new_client("losing")
+    stream = sandbox.private(client)
+    order = {"symbol": "XRP/USD", "side": "buy", "order_type": "limit", "order_qty": 10}
+    fault("drop_before", method="add_order")
+    stream.send("add_order", **order, limit_price=LOW)
+    fault("error", method="add_order", text="EService:Unavailable", after=True)
+    stream.send("add_order", **order, limit_price=LOW)
+    assert stream.wait('"add_order"')["error"] == "EService:Unavailable"
+    fault("missing", method="add_order")
+    stream.send("add_order", **order, limit_price=LOW)
+    stream.send("ping")
+    assert "pong" in stream.text('"req_id"')
+    assert len(client.fetch_open_orders()) == 2
+    stream.close()
+
+
+def book_after(sandbox, stream):
+    sandbox.advance(60)
+    message = stream.text('"channel":"book"', '"update"')
+    return json.loads(message, parse_float=Decimal)["data"][0]
+
+
+def test_a_book_may_be_wrong_or_crossed(sandbox, fault):
+    stream = sandbox.public()
+    stream.subscribe("book", symbol=["XRP/USD"])
+    stream.text('"snapshot"', '"data"')
+    name = fault("wrong_checksum", channel="book", symbol="XRP/USD")
+    book_after(sandbox, stream)
+    assert len(strikes(sandbox, name)) == 1
+    fault("crossed_book", symbol="XRP/USD")
+    crossed = book_after(sandbox, stream)
+    best_bid = max(level["price"] for level in crossed["bids"] if level["qty"])
+    answer = sandbox.ask("/0/public/Depth?pair=XRPUSD&count=1")["result"]["XXRPZUSD"]
+    assert best_bid > Decimal(answer["asks"][0][0])
+    stream.close()
+
+
+def test_a_trade_may_go_missing(sandbox, fault):
+    stream = sandbox.public()
+    stream.subscribe("trade", symbol=["XRP/USD"])
+    last = stream.wait('"snapshot"', '"data"')["data"][-1]["trade_id"]
+    fault("missing", channel="trade")
+    sandbox.advance(60)
+    sandbox.advance(60)
+    assert stream.wait('"trade"', '"update"')["data"][0]["trade_id"] > last + 1
+    stream.close()
+
+
+def test_a_feed_may_stall_with_or_without_heartbeats(sandbox, fault):
+    stream = sandbox.public()
+    stream.subscribe("trade", symbol=["XRP/USD"])
+    stream.text('"snapshot"', '"data"')
+    fault("stall", times=0)
+    sandbox.advance(60)
+    assert json.loads(stream.socket.recv(timeout=5)) == {"channel": "heartbeat"}
+    fault("silence", times=0)
+    with pytest.raises(TimeoutError):
+        stream.socket.recv(timeout=1.3)
+    stream.close()
+
+
+@pytest.mark.parametrize("code", [1001, 1012])
+def test_a_connection_is_closed_with_a_code(sandbox, fault, code):
+    stream = sandbox.public()
+    stream.text('"status"')
+    name = fault("close", code=code)
+    with pytest.raises(ConnectionClosed) as closed:
+        stream.socket.recv(timeout=5)
+
+    assert closed.value.rcvd.code == code
+    assert strikes(sandbox, name)
+
+
+def test_a_connection_is_cut_without_a_word(sandbox, fault):
+    stream = sandbox.public()
+    stream.text('"status"')
+    fault("abort")
+    with pytest.raises(ConnectionClosed) as closed:
+        stream.socket.recv(timeout=5)
+
+    assert closed.value.rcvd is None
+
+
+def test_tokens_expire(sandbox, fault):
+    stream = sandbox.private(sandbox.new_client("expired"))
+    fault("token_expiry")
+    stream.subscribe("executions")
+
+    assert stream.wait('"error"')["error"] == "ESession:Invalid session"
+    stream.close()
+
+
+def test_open_orders_may_lag_behind_an_amendment(sandbox, fault):
+    client = sandbox.new_client("lagging")
+    placed = place(client)
+    fault("open_orders_lag", seconds=5, times=0)
+    client.edit_order(placed["id"], "XRP/USD", "limit", "buy", 12, LOW)
+
+    assert client.fetch_open_orders()[0]["amount"] == 10
+    sandbox.advance(6)
+    assert client.fetch_open_orders()[0]["amount"] == 12
+
+
+def test_maintenance_is_announced_and_ends(sandbox, fault):
+    stream = sandbox.public()
+    stream.text('"online"')
+    client = sandbox.new_client("waiting")
+    client.load_markets()
+    fault("maintenance")
+    assert stream.wait('"status"')["data"][0]["system"] == "maintenance"
+    with pytest.raises(ccxt.ExchangeNotAvailable):
+        place(client)
+    requests.delete(sandbox.http + "/admin/faults", timeout=5)
+    assert stream.wait('"status"')["data"][0]["system"] == "online"
+    assert place(client)["id"]
+    stream.close()
+
+
+def test_the_clock_may_be_wrong(sandbox, fault):
+    client = sandbox.client()
+    before = client.fetch_time()
+    fault("clock_skew", seconds=30, times=0)
+
+    assert client.fetch_time() == before + 30_000
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"kind": "flood"}, {"kind": "empty", "times": -1}, {"kind": "close", "code": 7}]
+)
+def test_a_fault_nobody_knows_is_refused(sandbox, form):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        sandbox.ask("/admin/faults", form)
+
+    assert refused.value.code == 400
+    assert json.loads(refused.value.read())["error"]
+
+
+def test_faults_strike_by_chance_but_the_same_way_for_the_same_seed():
+    def history(seed):
+        faults = Faults(seed)
+        faults.add({"kind": "missing", "times": 0, "chance": 0.3})
+        return [faults.take({"missing"}, "") is not None for _ in range(50)]
+
+    assert history(1) == history(1) != history(2)
+    assert 5 < sum(history(1)) < 25
