@@ -73,3 +73,8 @@ def _execute(server, statement):
             cursor.execute(statement)
     finally:
         connection.close()
+
+
+def pytest_collection_modifyitems(items):
+    """Run what starts several real processes last, so that a slip shows at once."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)

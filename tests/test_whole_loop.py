@@ -236,7 +236,8 @@ def registry_client(stack, monkeypatch):
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient  # noqa: PLC0415 - seconds that only two tests need
 
-    return MlflowClient(stack.settings()["MLFLOW_TRACKING_URI"])
+    address = stack.settings()["MLFLOW_TRACKING_URI"]
+    return MlflowClient(tracking_uri=address, registry_uri=address)
 
 
 def _answers(address):
