@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from sandbox.errors import Refused
 from sandbox.instruments import BY_SYMBOL
+from sandbox.matching import reachable, take
 from sandbox.orders import OPEN, Amend, Order
 
 if TYPE_CHECKING:
@@ -19,9 +20,19 @@ if TYPE_CHECKING:
 
 
 def amend(
-    exchange: Exchange, order: Order, quantity: int | None, limit: int | None, now: int
+    exchange: Exchange,
+    order: Order,
+    quantity: int | None,
+    limit: int | None,
+    now: int,
+    *,
+    trigger: int | None = None,
 ) -> str:
     """Change an open order in place and give the id of the amendment."""
+    if limit is not None and order.limit is None:
+        raise Refused("EOrder:Invalid limit price")
+    if trigger is not None and not order.waiting:
+        raise Refused("EOrder:Invalid order")
     amended = replace(
         order,
         quantity=order.quantity if quantity is None else quantity,
@@ -33,13 +44,15 @@ def amend(
     if not order.amends:
         order.amends = [_note(exchange, order, "original", order.opened)]
     order.quantity, order.limit = amended.quantity, amended.limit
+    if trigger is not None and order.stop is not None:
+        order.stop = replace(order.stop, trigger=trigger)
     order.amends = [*order.amends, _note(exchange, order, "user", now)]
     order.changed = now
     exchange.report("amended", order, now)
     if order.remaining <= 0:
         order.quantity = order.filled
         exchange.cancel(order, now)
-    elif loses_place:
+    elif loses_place and not order.waiting:
         _arrive_again(exchange, order, now)
     else:
         exchange.set_reserve(order, exchange.needed(order, BY_SYMBOL[order.symbol], []))
@@ -61,13 +74,14 @@ def _arrive_again(exchange: Exchange, order: Order, now: int) -> None:
     exchange.open.pop(order.txid)
     exchange.mint("R")
     order.rank = exchange.minted
-    exchange.take(order, exchange.reachable(order, now), now)
+    take(exchange, order, reachable(exchange, order, now), now)
     if order.status == OPEN:
         exchange.rest(order, now)
+    exchange.follow_up(now)
 
 
 def _check(exchange: Exchange, order: Order, amended: Order, now: int) -> None:
-    if amended.post_only and exchange.reachable(amended, now):
+    if amended.post_only and reachable(exchange, amended, now):
         raise Refused("EOrder:Post only order")
     pair = BY_SYMBOL[order.symbol]
     asset = pair.quote if order.buys else pair.base

@@ -20,13 +20,12 @@ CHECKED = 10
 def shown(exchange: Exchange, pair: Pair, now: int, depth: int) -> tuple[Side, Side]:
     """Give bids and asks as (ticks, lots), best first."""
     liquidity = exchange.liquidity[pair.symbol]
-    own = [o for o in exchange.open.values() if o.symbol == pair.symbol and o.limit is not None]
     made = []
     for buys in (True, False):
         side = liquidity.side(now, depth + 1, asks=not buys)
         levels = {offer.price: offer.lots for offer in side}
-        for order in own:
-            if order.buys == buys and order.limit is not None:
+        for order in exchange.resting(pair.symbol, buys=buys):
+            if order.limit is not None:
                 levels[order.limit] = levels.get(order.limit, 0) + order.remaining
         made.append(sorted(levels.items(), reverse=buys)[:depth])
     return made[0], made[1]

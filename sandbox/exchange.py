@@ -6,6 +6,7 @@ left in `events` and in the journal for the caller to publish and to keep.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from sandbox.errors import Refused
 from sandbox.fees import TIERS, Tier
 from sandbox.instruments import BY_SYMBOL, PAIRS, Pair
 from sandbox.journal import Journal
-from sandbox.liquidity import DEPTH, Liquidity, Offer, offers_in_order
+from sandbox.liquidity import Liquidity, Offer
+from sandbox.matching import reachable, take
 from sandbox.orders import (
     CANCELED,
     CLOSED,
@@ -33,13 +35,13 @@ from sandbox.orders import (
     Trade,
 )
 from sandbox.randomness import code
-from sandbox.settlement import settle
-from sandbox.tape import OwnPrint, Tape
+from sandbox.tape import Tape
+from sandbox.terms import STOPS, closing, stop_of, target
+from sandbox.triggers import fire
 
 if TYPE_CHECKING:
     from sandbox.synthetic import Synthetic
 
-SHALLOW = 20
 ROUNDING = Decimal("0.0001")  # cost and fee may each be rounded up
 
 
@@ -60,6 +62,7 @@ class Exchange:
         self.switches: dict[str, int] = {}
         self.time = 0
         self.minted = 0
+        self.owed: list[tuple[Order, Trade]] = []
         self.events: list[Event] = []
         self.journal = Journal()
 
@@ -104,9 +107,19 @@ class Exchange:
 
     def resting(self, symbol: str, *, buys: bool) -> list[Order]:
         """Give the open orders on one side of a market, best and oldest first."""
-        found = [o for o in self.open.values() if o.symbol == symbol and o.buys == buys]
+        found = [
+            o for o in self.open.values() if o.symbol == symbol and o.buys == buys and not o.waiting
+        ]
         sign = -1 if buys else 1
         return sorted(found, key=lambda o: (sign * (o.limit or 0), o.rank))
+
+    def waiting(self, symbol: str) -> list[Order]:
+        """Give the orders of a market that wait for a price, oldest first."""
+        return [o for o in self.open.values() if o.symbol == symbol and o.waiting]
+
+    def last_price(self, pair: Pair, now: int) -> int:
+        """Give the price of the last trade."""
+        return int(self.tapes[pair.symbol].latest(now, 1).price[0])
 
     def check(self, account: str, request: OrderRequest, now: int) -> Order:
         """Build the order a request asks for, or refuse; nothing is changed."""
@@ -133,22 +146,16 @@ class Exchange:
             opened=now,
             changed=now,
             rank=self.minted,
+            close=request.close,
         )
-        offers = self.reachable(order, now)
+        if request.ordertype in STOPS:
+            last = self.last_price(pair, now)
+            order.stop, order.limit = stop_of(request, pair, last)
+        offers = [] if order.waiting else reachable(self, order, now)
         if order.post_only and offers:
             raise Refused("EOrder:Post only order")
         self._check_funds(order, pair, offers)
         return order
-
-    def reachable(self, order: Order, now: int) -> list[Offer]:
-        """List what an order could take at once, in the order of taking."""
-        resting = self.resting(order.symbol, buys=not order.buys)
-        for depth in (SHALLOW, DEPTH):
-            levels = self.liquidity[order.symbol].side(now, depth, asks=order.buys)
-            offers = [o for o in offers_in_order(levels, resting) if reaches(order, o.price)]
-            if len(offers) < len(levels) or _worth(offers, order) >= 1:
-                break
-        return offers
 
     def _check_funds(self, order: Order, pair: Pair, offers: list[Offer]) -> None:
         asset = pair.quote if order.buys else pair.base
@@ -162,8 +169,9 @@ class Exchange:
         rate = 1 + max(self.tier.taker, self.tier.maker) / 100
         if order.cash is not None:
             return round_up(order.cash * rate, pair.quote) + ROUNDING
-        if order.limit is not None:
-            worst = pair.value(order.limit, order.remaining) * rate
+        price = target(order)
+        if price is not None:
+            worst = pair.value(price, order.remaining) * rate
             return round_up(worst, pair.quote) + ROUNDING
         left, cost = order.remaining, ZERO
         for offer in offers:
@@ -172,93 +180,46 @@ class Exchange:
             left -= lots
         return round_up(cost * rate, pair.quote) + ROUNDING
 
-    def place(self, account: str, request: OrderRequest, now: int) -> Order:
+    def place(
+        self, account: str, request: OrderRequest, now: int, parent: str | None = None
+    ) -> Order:
         """Accept an order, match it, and rest what is left, or refuse it."""
         order = self.check(account, request, now)
+        order.parent = parent
         order.txid = self.mint("O")
         order.rank = self.minted
         self.orders[order.txid] = order
         self.report("pending_new", order, now)
         self.report("new", order, now)
-        offers = self.reachable(order, now)
-        if order.tif == "FOK" and sum(offer.lots for offer in offers) < order.remaining:
-            self.finish(order, CANCELED, now, "Fill or kill order could not be filled")
-            return order
-        self.take(order, offers, now)
-        if order.status == OPEN:
-            self._rest_or_end(order, now)
+        pair = BY_SYMBOL[order.symbol]
+        if order.waiting:
+            self.rest(order, now)
+            fire(self, pair, self.last_price(pair, now), now)
+        else:
+            self._match(order, now)
+            if order.trades:
+                fire(self, pair, self.trades[order.trades[-1]].price, now)
+        self.follow_up(now)
         return order
 
-    def take(self, order: Order, offers: list[Offer], now: int) -> None:
-        """Fill an order against what it can reach."""
-        pair = BY_SYMBOL[order.symbol]
-        for offer in offers:
-            if order.status != OPEN:
-                return
-            if offer.maker is not None and offer.maker.account == order.account:
-                self._prevent_self_trade(order, offer.maker, now)
-                continue
-            lots = min(offer.lots, self._wanted(order, pair, offer.price))
-            if lots == 0:
-                break
-            if offer.maker is None:
-                self.liquidity[order.symbol].take(offer, lots, asks=order.buys)
-            self.fill(order, offer.price, lots, now, offer.maker)
-        if order.cash is not None and order.status == OPEN and order.filled:
-            self.finish(order, CLOSED, now, None)
+    def _match(self, order: Order, now: int) -> None:
+        offers = reachable(self, order, now)
+        if order.tif == "FOK" and sum(offer.lots for offer in offers) < order.remaining:
+            self.finish(order, CANCELED, now, "Fill or kill order could not be filled")
+            return
+        take(self, order, offers, now)
+        if order.status == OPEN:
+            self.rest_or_end(order, now)
 
-    @staticmethod
-    def _wanted(order: Order, pair: Pair, price: int) -> int:
-        if order.cash is None:
-            return order.remaining
-        left = order.cash - order.exact_cost
-        return int(left / pair.value(price, 1))
+    def follow_up(self, now: int) -> None:
+        """Place the closing orders that fills have called for; one refused is dropped."""
+        while self.owed:
+            order, fill = self.owed.pop(0)
+            with suppress(Refused):
+                self.place(order.account, closing(order, fill), now, order.txid)
 
-    def _prevent_self_trade(self, order: Order, maker: Order, now: int) -> None:
-        if order.stp in {"cancel-oldest", "cancel-both"}:
-            self.finish(maker, CANCELED, now, "STP prevented trade")
-        if order.stp != "cancel-oldest":
-            self.finish(order, CANCELED, now, "STP prevented trade")
-
-    def fill(
-        self, taker: Order, price: int, lots: int, now: int, maker: Order | None = None
-    ) -> None:
-        """Trade between a client's incoming order and the market or another client."""
-        pair = BY_SYMBOL[taker.symbol]
-        own = self._print(pair, price, lots, now, taker)
-        if maker is not None:
-            settle(self, maker, own, maker=True)
-        settle(self, taker, own, maker=False)
-
-    def fill_resting(self, order: Order, lots: int, now: int) -> None:
-        """Trade between a resting order of a client and the market, at the order's price."""
-        assert order.limit is not None
-        own = self._print(BY_SYMBOL[order.symbol], order.limit, lots, now, None, sold=order.buys)
-        settle(self, order, own, maker=True)
-
-    def _print(
-        self,
-        pair: Pair,
-        price: int,
-        lots: int,
-        now: int,
-        taker: Order | None,
-        *,
-        sold: bool = False,
-    ) -> tuple[OwnPrint, int]:
-        tape = self.tapes[pair.symbol]
-        own = OwnPrint(
-            symbol=pair.symbol,
-            time=tape.next_time(now),
-            price=price,
-            quantity=lots,
-            bought=taker.buys if taker else not sold,
-            market=taker is not None and taker.ordertype == "market",
-        )
-        self.journal.prints.append(own)
-        return own, tape.add(own)
-
-    def _rest_or_end(self, order: Order, now: int) -> None:
+    def rest_or_end(self, order: Order, now: int) -> None:
+        """Put on the book what is left of an order, if it may rest."""
         if order.limit is None:
             self.finish(order, CANCELED, now, "Insufficient liquidity")
         elif order.tif in {"IOC", "FOK"}:
@@ -269,8 +230,8 @@ class Exchange:
     def rest(self, order: Order, now: int) -> None:
         """Put an order on the book, behind what is shown there already."""
         pair = BY_SYMBOL[order.symbol]
-        assert order.limit is not None
-        order.ahead = self.liquidity[order.symbol].at(now, order.limit, asks=not order.buys)
+        if order.limit is not None and not order.waiting:
+            order.ahead = self.liquidity[order.symbol].at(now, order.limit, asks=not order.buys)
         self.open[order.txid] = order
         self.set_reserve(order, self.needed(order, pair, []))
         self.journal.orders[order.txid] = order
@@ -307,18 +268,3 @@ class Exchange:
             return 0
         self.switches[account] = now + seconds * 1_000_000_000
         return self.switches[account]
-
-
-def reaches(order: Order, price: int) -> bool:
-    """Tell whether an order may trade at a price."""
-    if order.limit is None:
-        return True
-    return price <= order.limit if order.buys else price >= order.limit
-
-
-def _worth(offers: list[Offer], order: Order) -> float:
-    """Give how many times over the offers fill the order."""
-    if order.cash is None:
-        return sum(offer.lots for offer in offers) / max(order.remaining, 1)
-    pair = BY_SYMBOL[order.symbol]
-    return float(sum((pair.value(o.price, o.lots) for o in offers), ZERO) / order.cash)

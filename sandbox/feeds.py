@@ -9,16 +9,13 @@ from sandbox.book import Side, changes, checksum, crossed, level_text, shown
 from sandbox.candles import candles, interval_begin
 from sandbox.connection import Connection, Topic
 from sandbox.instruments import ASSET_BY_ID, BY_SYMBOL, Pair
-from sandbox.messages import (
+from sandbox.messages import candle_body, instrument_body, ticker_body, trades_text
+from sandbox.notices import (
     balance_snapshot,
-    candle_body,
     entry_body,
     execution_body,
-    instrument_body,
     order_snapshot,
-    ticker_body,
     trade_snapshot,
-    trades_text,
 )
 from sandbox.orders import Event, LedgerEntry, Posted, Reported
 from sandbox.tape import MINUTE_NS

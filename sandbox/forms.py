@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import Refused
 from sandbox.instruments import BY_SYMBOL, Pair, find_pair
-from sandbox.orders import OrderRequest
+from sandbox.orders import Close, OrderRequest
+from sandbox.terms import STOPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SECOND_NS = 1_000_000_000
-ORDER_TYPES = ("market", "limit")
+ORDER_TYPES = ("market", "limit", *STOPS)
 LARGEST_QUANTITY = Decimal(10) ** 12
 SMALLEST_QUANTITY = Decimal(10) ** -18
 LATEST_CURSOR = 2**62
 INT32 = 2**31
+CLOSE = ("ordertype", "price", "price2")
 _STP = ("cancel-newest", "cancel-oldest", "cancel-both")
 
 
@@ -168,7 +170,37 @@ def from_rest(form: Mapping[str, Any], now: int) -> OrderRequest:
         stp=_stp(form.get("stptype") or "cancel-newest"),
         validate=truth(form.get("validate")),
         deadline=moment(form["deadline"], "deadline") if form.get("deadline") else None,
+        terms=(str(form.get("price") or ""), str(form.get("price2") or "")),
+        close=_close(*(str(form.get(f"close[{name}]") or "") for name in CLOSE)),
     )
+
+
+def _close(ordertype: str, price: str, price2: str) -> Close | None:
+    if not ordertype:
+        return None
+    if ordertype not in ORDER_TYPES[1:] or not price:
+        raise Refused("EGeneral:Invalid arguments:close[ordertype]")
+    if ordertype == "limit" and amount(price, "close[price]") <= 0:
+        raise Refused("EGeneral:Invalid arguments:close[price]")
+    return Close(ordertype=ordertype, price=price, price2=price2)
+
+
+def _relative(price: object, kind: object) -> str:
+    """Spell a price of the websocket the way REST does."""
+    if price is None:
+        return ""
+    number = f"{amount(price, 'price'):f}"
+    if kind not in ("pct", "quote"):
+        return number
+    signed = number if number.startswith("-") else f"+{number}"
+    return f"{signed}%" if kind == "pct" else signed
+
+
+def _nested(params: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = params.get(name) or {}
+    if not isinstance(found, dict):
+        raise Refused(f"EGeneral:Invalid arguments:{name}")
+    return found
 
 
 def _with_fee_flag(flags: tuple[str, ...]) -> tuple[str, ...]:
@@ -206,4 +238,22 @@ def from_websocket(params: Mapping[str, Any]) -> OrderRequest:
         stp=_stp(params.get("stp_type") or "cancel_newest"),
         validate=bool(params.get("validate")),
         deadline=moment(params["deadline"], "deadline") if params.get("deadline") else None,
+        terms=_ws_terms(params),
+        close=_ws_close(_nested(params, "conditional")),
     )
+
+
+def _ws_terms(params: Mapping[str, Any]) -> tuple[str, str]:
+    triggers = _nested(params, "triggers")
+    return (
+        _relative(triggers.get("price"), triggers.get("price_type")),
+        _relative(params.get("limit_price"), params.get("limit_price_type")),
+    )
+
+
+def _ws_close(params: Mapping[str, Any]) -> Close | None:
+    ordertype = str(params.get("order_type") or "")
+    limit = _relative(params.get("limit_price"), params.get("limit_price_type"))
+    trigger = _relative(params.get("trigger_price"), params.get("trigger_price_type"))
+    prices = (limit, "") if ordertype == "limit" else (trigger, limit)
+    return _close(ordertype, *prices)

@@ -25,10 +25,32 @@ class Amend(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None
 
 
+class Stop(msgspec.Struct, frozen=True, kw_only=True):
+    """What a conditional order waits for, in ticks; `fired` is when it came, `at` what price.
+
+    An `offset` makes the trigger trail the price; `text` is how the client spelled it.
+    """
+
+    trigger: int
+    offset: int = 0
+    text: str = ""
+    fired: int = 0
+    at: int = 0
+
+
+class Close(msgspec.Struct, frozen=True, kw_only=True):
+    """The order that is to close what this one opens, as the client spelled it."""
+
+    ordertype: str
+    price: str
+    price2: str = ""
+
+
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a client asks for, whichever door it came through.
 
     `cash` is set instead of `quantity` where the volume was given in the quote currency.
+    `terms` are price and price2 of a conditional order, which may be relative.
     """
 
     symbol: str
@@ -46,6 +68,8 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     stp: str = "cancel-newest"
     validate: bool = False
     deadline: int | None = None
+    terms: tuple[str, str] = ("", "")
+    close: Close | None = None
 
 
 class Order(msgspec.Struct, kw_only=True):
@@ -84,6 +108,14 @@ class Order(msgspec.Struct, kw_only=True):
     fee: Decimal = ZERO
     trades: list[str] = []
     amends: list[Amend] = []
+    stop: Stop | None = None
+    close: Close | None = None
+    parent: str | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the order waits for a price and is not on the book yet."""
+        return self.stop is not None and not self.stop.fired
 
     @property
     def amended(self) -> bool:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from sandbox.exchange import Exchange, reaches
 from sandbox.instruments import PAIRS, Pair
 from sandbox.liquidity import DEPTH
+from sandbox.matching import fill_resting, reaches
 from sandbox.orders import EXPIRED, OPEN
 from sandbox.path import STEPS
-from sandbox.synthetic import HOUR_NS, STEP_NS, Ints
+from sandbox.synthetic import HOUR_NS, STEP_NS, Flags, Ints, Prints
+from sandbox.triggers import fire
+
+if TYPE_CHECKING:
+    from sandbox.exchange import Exchange
 
 QUOTE = -1
 
@@ -41,11 +47,17 @@ def _run_out(exchange: Exchange, now: int) -> None:
 
 
 def _trade(exchange: Exchange, pair: Pair, after: int, until: int) -> None:
-    """Fill resting orders by the market's quotes and trades in an interval of one hour."""
+    """Let the market's quotes and trades in an interval of one hour reach the orders.
+
+    An order set off may rest at a better price than any before, so the search begins anew.
+    """
+    while after < until and any(o.symbol == pair.symbol for o in exchange.open.values()):
+        after = _trade_on(exchange, pair, after, until)
+
+
+def _trade_on(exchange: Exchange, pair: Pair, after: int, until: int) -> int:
     buys = exchange.resting(pair.symbol, buys=True)
     sells = exchange.resting(pair.symbol, buys=False)
-    if not buys and not sells:
-        return
     bid = buys[0].limit or 0 if buys else 0
     ask = sells[0].limit or 0 if sells else np.iinfo(np.int64).max
     for time, row in _candidates(exchange, pair, (after, until), (bid, ask)):
@@ -53,6 +65,27 @@ def _trade(exchange: Exchange, pair: Pair, after: int, until: int) -> None:
             _cross(exchange, pair, time)
         else:
             _hit(exchange, pair, time, row)
+            prints = exchange.market.block(pair, time // HOUR_NS).prints
+            if fire(exchange, pair, int(prints.price[row]), time):
+                exchange.follow_up(time)
+                return time
+        if exchange.owed:
+            exchange.follow_up(time)
+            return time
+    return until
+
+
+def _watched(exchange: Exchange, pair: Pair, prints: Prints) -> Flags:
+    """Mark the trades that may set off an order, or move one that trails."""
+    marks = np.zeros(len(prints.time), dtype=bool)
+    for order in exchange.waiting(pair.symbol):
+        assert order.stop is not None
+        if order.stop.offset:
+            return np.ones_like(marks)
+        rising = order.buys != order.ordertype.startswith("take")
+        trigger = order.stop.trigger
+        marks |= prints.price >= trigger if rising else prints.price <= trigger
+    return marks
 
 
 def _candidates(
@@ -68,7 +101,8 @@ def _candidates(
         found.extend((int(time), QUOTE) for time in steps[near])
         prints = block.prints
         inside = (prints.time > span[0]) & (prints.time <= span[1])
-        near = inside & np.where(prints.bought, prints.price >= best[1], prints.price <= best[0])
+        near = np.where(prints.bought, prints.price >= best[1], prints.price <= best[0])
+        near = inside & (near | _watched(exchange, pair, prints))
         found.extend((int(prints.time[row]), int(row)) for row in np.flatnonzero(near))
     return sorted(found)
 
@@ -86,7 +120,7 @@ def _cross(exchange: Exchange, pair: Pair, time: int) -> None:
                 if take:
                     left[offer] = lots - take
                     liquidity.take(offer, take, asks=buys)
-                    exchange.fill_resting(order, take, time)
+                    fill_resting(exchange, order, take, time)
 
 
 def _hit(exchange: Exchange, pair: Pair, time: int, row: int) -> None:
@@ -103,4 +137,4 @@ def _hit(exchange: Exchange, pair: Pair, time: int, row: int) -> None:
         take = min(lots, order.remaining)
         if take:
             lots -= take
-            exchange.fill_resting(order, take, time)
+            fill_resting(exchange, order, take, time)

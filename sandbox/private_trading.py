@@ -9,7 +9,7 @@ from sandbox.errors import Refused
 from sandbox.forms import from_rest, moment, whole
 from sandbox.instruments import BY_SYMBOL
 from sandbox.trading import CANCELS_MOST
-from sandbox.wire import describe, short_stamp, volume_text
+from sandbox.wire import describe, described, short_stamp, volume_text
 
 if TYPE_CHECKING:
     from sandbox.keys import Key
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def add_order(venue: Venue, key: Key, form: Form, now: int) -> Any:
     """Answer AddOrder."""
     order = trading.add(venue, key.account, from_rest(form, now), now)
-    answer: dict[str, Any] = {"descr": {"order": describe(order)}}
+    answer: dict[str, Any] = {"descr": described(order)}
     if order.txid:
         answer["txid"] = [order.txid]
     return answer
@@ -41,7 +41,7 @@ def add_order_batch(venue: Venue, key: Key, form: Form, now: int) -> Any:
 def _leg(order: Order | str) -> dict[str, Any]:
     if isinstance(order, str):
         return {"error": order}
-    answer: dict[str, Any] = {"descr": {"order": describe(order)}}
+    answer: dict[str, Any] = {"descr": described(order)}
     if order.txid:
         answer["txid"] = order.txid
     return answer

@@ -80,6 +80,8 @@ def _spelled(form: dict[str, Any]) -> dict[str, Any]:
         match value:
             case None:
                 continue
+            case dict() if name == "close":
+                made |= {f"close[{part}]": str(text) for part, text in value.items()}
             case list() if name in LISTS:
                 made[name] = [_spelled(v) if isinstance(v, dict) else str(v) for v in value]
             case _:

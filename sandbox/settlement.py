@@ -44,6 +44,8 @@ def settle(exchange: Exchange, order: Order, printed: tuple[OwnPrint, int], *, m
     order.trades.append(trade.txid)
     exchange.trades[trade.txid] = trade
     exchange.journal.trades.append(trade)
+    if order.close is not None:
+        exchange.owed.append((order, trade))
     _release(exchange, order, pair)
     exchange.report("trade", order, own.time, trade)
     _pay(exchange, order, pair, trade)

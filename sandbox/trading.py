@@ -100,13 +100,15 @@ def amend(
     check_deadline(deadline, now)
     pair = BY_SYMBOL[order.symbol]
     quantity, price = params.get("order_qty"), params.get("limit_price")
-    if quantity is None and price is None:
+    trigger = params.get("trigger_price")
+    if quantity is None and price is None and trigger is None:
         raise Refused("EGeneral:Invalid arguments")
     wanted = None if quantity is None else lots(quantity, pair)
     limit = None if price is None else ticks(price, pair)
-    if (wanted is not None and wanted <= 0) or (limit is not None and limit <= 0):
+    wait = None if trigger is None else ticks(trigger, pair)
+    if any(number is not None and number <= 0 for number in (wanted, limit, wait)):
         raise Refused("EGeneral:Invalid arguments")
-    return amendment.amend(venue.exchange, order, wanted, limit, now)
+    return amendment.amend(venue.exchange, order, wanted, limit, now, trigger=wait)
 
 
 def edit(venue: Venue, order: Order, request: OrderRequest, now: int) -> Order:

@@ -10,6 +10,7 @@ import msgspec
 
 from sandbox.instruments import BY_SYMBOL, Pair
 from sandbox.orders import CANCELED, EXPIRED, OPEN, Order, Trade
+from sandbox.terms import describe_close, describe_terms
 
 SECOND_NS = 1_000_000_000
 encode = msgspec.json.Encoder().encode
@@ -61,8 +62,20 @@ def volume_text(order: Order) -> str:
 def describe(order: Order) -> str:
     """Describe an order in Kraken's words."""
     pair = BY_SYMBOL[order.symbol]
-    price = "market" if order.limit is None else f"limit {pair.price_text(order.limit)}"
-    return f"{order.side} {volume_text(order)} {pair.altname} @ {price}"
+    return f"{order.side} {volume_text(order)} {pair.altname} @ {describe_terms(order, pair)}"
+
+
+def described(order: Order) -> dict[str, str]:
+    """Describe an order and the one that is to close it, as AddOrder does."""
+    close = describe_close(order.close)
+    return {"order": describe(order)} | ({"close": close} if close else {})
+
+
+def _prices(order: Order, pair: Pair) -> tuple[str, str]:
+    limit = "0" if order.limit is None else pair.price_text(order.limit)
+    if order.stop is None:
+        return limit, "0"
+    return order.stop.text or pair.price_text(order.stop.trigger), limit
 
 
 def _average(order: Order, pair: Pair) -> str:
@@ -75,8 +88,9 @@ def order_body(order: Order, *, with_trades: bool) -> dict[str, Any]:
     """Show an order the way OpenOrders, ClosedOrders and QueryOrders do."""
     pair = BY_SYMBOL[order.symbol]
     nothing = pair.cost_text(Decimal(0))
+    price, price2 = _prices(order, pair)
     body: dict[str, Any] = {
-        "refid": None,
+        "refid": order.parent,
         "userref": order.userref,
         "status": order.status,
         "opentm": seconds(order.opened),
@@ -87,11 +101,11 @@ def order_body(order: Order, *, with_trades: bool) -> dict[str, Any]:
             "aclass": "forex",
             "type": order.side,
             "ordertype": order.ordertype,
-            "price": "0" if order.limit is None else pair.price_text(order.limit),
-            "price2": "0",
+            "price": price,
+            "price2": price2,
             "leverage": "none",
             "order": describe(order),
-            "close": "",
+            "close": describe_close(order.close),
         },
         "vol": volume_text(order),
         "vol_exec": pair.quantity_text(order.filled),
@@ -105,6 +119,10 @@ def order_body(order: Order, *, with_trades: bool) -> dict[str, Any]:
     }
     if order.cl_ord_id is not None:
         body["cl_ord_id"] = order.cl_ord_id
+    if order.stop is not None:
+        body |= {"trigger": "last", "stopprice": pair.long_price_text(order.stop.trigger)}
+        if order.stop.fired and order.limit is not None:
+            body["limitprice"] = pair.long_price_text(order.limit)
     if with_trades and order.trades:
         body["trades"] = order.trades
     if order.status != OPEN:
@@ -119,6 +137,8 @@ def _misc(order: Order) -> str:
         found.append("partial")
     if order.amended:
         found.append("amended")
+    if order.stop is not None and order.stop.fired:
+        found.append("touched" if order.ordertype.startswith("take") else "stopped")
     return ",".join(found)
 
 

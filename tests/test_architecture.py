@@ -27,8 +27,9 @@ PURE = {
     "experiments": "assignment sequential analysis planning",
     "registry": "contract evaluation gate labels splits",
     "sandbox": (
-        "accounts book candles checks errors exchange fees forms instruments journal liquidity"
-        " orders passage path randomness settlement swings synthetic tape"
+        "accounts amendment book candles checks errors exchange faults fees forms instruments"
+        " journal limits liquidity matching orders passage path randomness settlement swings"
+        " synthetic tape terms triggers"
     ),
     "trader": (
         "answers bars book clock desk events executions features feed kernels ledger market"

@@ -1,0 +1,122 @@
+"""The terms of orders that wait for a price, and of the orders that close a position again."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from sandbox.errors import Refused
+from sandbox.instruments import BY_SYMBOL, Pair
+from sandbox.orders import Close, Order, OrderRequest, Stop, Trade
+
+STOPS = {
+    "stop-loss": "stop loss",
+    "take-profit": "take profit",
+    "stop-loss-limit": "stop loss",
+    "take-profit-limit": "take profit",
+    "trailing-stop": "trailing stop",
+    "trailing-stop-limit": "trailing stop",
+}
+_LEVEL = re.compile(r"([+\-#]?)([0-9]{1,12}(?:\.[0-9]{1,12})?)(%?)")
+
+
+def _level(text: str, argument: str) -> tuple[str, Decimal, bool]:
+    found = _LEVEL.fullmatch(text)
+    if found is None or Decimal(found[2]) <= 0:
+        raise Refused(f"EGeneral:Invalid arguments:{argument}")
+    return found[1], Decimal(found[2]), bool(found[3])
+
+
+def _distance(level: tuple[str, Decimal, bool], anchor: int, pair: Pair) -> int:
+    _, value, percent = level
+    return int(anchor * value / 100) if percent else int(value.scaleb(pair.price_decimals))
+
+
+def level_ticks(text: str, argument: str, pair: Pair, anchor: int, *, up: bool) -> int:
+    """Read a price that may be relative: `1.9`, `+0.05`, `-2%`, `#1%`.
+
+    Args:
+        text: The price as the client spelled it.
+        argument: Its name, for a refusal.
+        pair: The market.
+        anchor: The price in ticks a relative one counts from.
+        up: Which way `#` points.
+    """
+    level = _level(text, argument)
+    sign, value, percent = level
+    if not sign and not percent:
+        scaled = value.scaleb(pair.price_decimals)
+        if scaled != scaled.to_integral_value():
+            raise Refused(
+                f"EOrder:Invalid price:{pair.symbol} price can only be specified up to "
+                f"{pair.price_decimals} decimals"
+            )
+        return int(scaled)
+    upward = up if sign in {"", "#"} else sign == "+"
+    found = anchor + _distance(level, anchor, pair) * (1 if upward else -1)
+    if found <= 0:
+        raise Refused(f"EGeneral:Invalid arguments:{argument}")
+    return found
+
+
+def stop_of(request: OrderRequest, pair: Pair, last: int) -> tuple[Stop, int | None]:
+    """Give what a conditional order waits for, and its limit if it has one."""
+    kind, buys = request.ordertype, request.side == "buy"
+    price, price2 = request.terms
+    if kind.startswith("trailing"):
+        offset = max(_distance(_level(price, "price"), last, pair), 1)
+        stop = Stop(trigger=last + (offset if buys else -offset), offset=offset, text=price)
+        if stop.trigger <= 0:
+            raise Refused("EGeneral:Invalid arguments:price")
+    else:
+        rising = buys == kind.startswith("stop")
+        stop = Stop(trigger=level_ticks(price, "price", pair, last, up=rising))
+    if not kind.endswith("-limit"):
+        return stop, None
+    limit = level_ticks(price2, "price2", pair, stop.trigger, up=buys)
+    return stop, limit
+
+
+def target(order: Order) -> int | None:
+    """Give the worst price an order is prepared to pay, as far as it is known."""
+    if order.limit is not None:
+        return order.limit
+    return order.stop.trigger if order.stop is not None and order.waiting else None
+
+
+def closing(order: Order, fill: Trade) -> OrderRequest:
+    """Give the order that closes again what one fill has opened."""
+    assert order.close is not None
+    terms = order.close
+    plain = terms.ordertype == "limit"
+    limit = Decimal(terms.price).scaleb(BY_SYMBOL[order.symbol].price_decimals) if plain else None
+    return OrderRequest(
+        symbol=order.symbol,
+        side="sell" if order.buys else "buy",
+        ordertype=terms.ordertype,
+        quantity=fill.quantity,
+        limit=None if limit is None else int(limit),
+        terms=(terms.price, terms.price2),
+        userref=order.userref,
+        flags=("fciq",),
+    )
+
+
+def describe_terms(order: Order, pair: Pair) -> str:
+    """Describe the price of an order in Kraken's words."""
+    if order.stop is None:
+        return "market" if order.limit is None else f"limit {pair.price_text(order.limit)}"
+    words = STOPS[order.ordertype]
+    price = order.stop.text or pair.price_text(order.stop.trigger)
+    if order.limit is None:
+        return f"{words} {price}"
+    return f"{words} {price} -> limit {pair.price_text(order.limit)}"
+
+
+def describe_close(close: Close | None) -> str:
+    """Describe a closing order in Kraken's words; nothing if there is none."""
+    if close is None:
+        return ""
+    words = STOPS.get(close.ordertype, close.ordertype)
+    tail = f" -> limit {close.price2}" if close.ordertype.endswith("-limit") else ""
+    return f"close position @ {words} {close.price}{tail}"
