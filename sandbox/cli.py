@@ -12,6 +12,7 @@ import click
 
 from sandbox.errors import BadStart
 from sandbox.fees import TIERS
+from sandbox.limits import TIERS as ALLOWANCES
 from sandbox.opening import Settings, open_venue
 from sandbox.server import bind
 from sandbox.server import serve as serve_venue
@@ -71,6 +72,13 @@ from sandbox.server import serve as serve_venue
     default=("USD=10000", "XRP=0", "DOGE=0"),
     show_default=True,
     help="Opening balance of a new account.",
+)
+@click.option(
+    "--limits",
+    default="off",
+    show_default=True,
+    type=click.Choice(["off", *ALLOWANCES]),
+    help="Tier whose rate limits are enforced.",
 )
 @click.option(
     "--faults",

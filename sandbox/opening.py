@@ -17,6 +17,7 @@ from sandbox.faults import Faults
 from sandbox.forms import moment
 from sandbox.instruments import find_asset
 from sandbox.keys import Key, is_secret, mint_key
+from sandbox.limits import Limits
 from sandbox.store import Store
 from sandbox.synthetic import LISTED_NS, Synthetic
 from sandbox.venue import Venue
@@ -40,6 +41,7 @@ class Settings:
     key: str
     secret: str
     faults: str | None = None
+    limits: str = "off"
 
 
 def open_venue(settings: Settings) -> Venue:
@@ -65,6 +67,7 @@ def open_venue(settings: Settings) -> Venue:
     venue = Venue(exchange, clock, store, keys, opening)
     if exchange.time == 0:
         exchange.time = clock.now()
+    venue.limits = Limits(None if settings.limits == "off" else settings.limits)
     venue.faults = _read_plan(settings.faults, settings.seed)
     _admit_first_key(venue, settings.key, settings.secret)
     return venue

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 PUBLIC = ("ticker", "book", "trade", "ohlc", "instrument")
 PRIVATE = ("executions", "balances")
 DEPTHS = (10, 25, 100, 500, 1000)
-MAX_RATE_COUNT = 180
 LARGEST_REQ_ID = 2**63 - 1
 WRONG_DOOR = {
     True: "Public market data subscriptions are unavailable on this endpoint. Try ws.kraken.com",
@@ -136,11 +135,10 @@ class Dialogue:
         self._venue.commit(self._arrived)
         self._feeds.join_private(self._connection, channel, key.account, wants)
 
-    @staticmethod
-    def _private_ack(channel: str, params: Params) -> Params:
+    def _private_ack(self, channel: str, params: Params) -> Params:
         ack: Params = {"channel": channel}
         if channel == "executions":
-            ack["maxratecount"] = MAX_RATE_COUNT
+            ack["maxratecount"] = int(self._venue.limits.allowance.engine)
         ack["snapshot"] = params.get("snapshot", True) is not False
         if channel in WARNINGS:
             ack["warnings"] = WARNINGS[channel]

@@ -66,6 +66,7 @@ def answer_private(venue: Venue, name: str, headers: dict[str, str], body: bytes
             body,
         )
         venue.touched[key.name] = key
+        venue.limits.call(key.name, name, now)
         return encode({"error": [], "result": method(venue, key, form, now)})
     except Refused as refused:
         return refusal(refused.text)

@@ -10,6 +10,7 @@ from sandbox.checks import check_deadline
 from sandbox.errors import Refused
 from sandbox.forms import lots, ticks, whole
 from sandbox.instruments import BY_SYMBOL
+from sandbox.limits import AMEND, CANCEL, EDIT, by_age
 from sandbox.orders import ZERO
 
 if TYPE_CHECKING:
@@ -38,9 +39,16 @@ def check_mode(venue: Venue, request: OrderRequest) -> None:
 
 def add(venue: Venue, account: str, request: OrderRequest, now: int) -> Order:
     """Place an order, or with `validate` only check it."""
+    venue.limits.act(account, request.symbol, 1, now)
+    return _place(venue, account, request, now)
+
+
+def _place(venue: Venue, account: str, request: OrderRequest, now: int) -> Order:
     check_mode(venue, request)
     if request.validate:
         return venue.exchange.check(account, request, now)
+    mine = venue.exchange.open_orders(account)
+    venue.limits.check_open(sum(order.symbol == request.symbol for order in mine))
     return venue.exchange.place(account, request, now)
 
 
@@ -50,10 +58,11 @@ def add_batch(
     """Place two to fifteen orders of one pair; each leg succeeds or is refused alone."""
     if len(requests) not in BATCH:
         raise Refused("EGeneral:Invalid arguments:orders")
+    venue.limits.act(account, requests[0].symbol, len(requests) / 2, now)
     made: list[Order | str] = []
     for request in requests:
         try:
-            made.append(add(venue, account, request, now))
+            made.append(_place(venue, account, request, now))
         except Refused as refusal:
             made.append(refusal.text)
     return made
@@ -89,6 +98,8 @@ def cancel_all(venue: Venue, orders: Iterable[Order], now: int) -> int:
     """Cancel orders and count them."""
     found = list(orders)
     for order in found:
+        cost = by_age(CANCEL, now - order.changed)
+        venue.limits.pay(order.account, order.symbol, cost, now)
         venue.exchange.cancel(order, now)
     return len(found)
 
@@ -98,6 +109,8 @@ def amend(
 ) -> str:
     """Amend an open order and give the id of the amendment."""
     check_deadline(deadline, now)
+    cost = 1 + by_age(AMEND, now - order.changed)
+    venue.limits.act(order.account, order.symbol, cost, now)
     pair = BY_SYMBOL[order.symbol]
     quantity, price = params.get("order_qty"), params.get("limit_price")
     trigger = params.get("trigger_price")
@@ -114,6 +127,8 @@ def amend(
 def edit(venue: Venue, order: Order, request: OrderRequest, now: int) -> Order:
     """Replace an open order by another, or leave it alone if the other is refused."""
     check_mode(venue, request)
+    cost = 1 + by_age(EDIT, now - order.changed)
+    venue.limits.act(order.account, order.symbol, cost, now)
     if request.symbol != order.symbol or request.quantity <= order.filled:
         raise Refused("EOrder:Invalid order")
     venue.exchange.set_reserve(order, ZERO)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.faults import Faults
 from sandbox.keys import Key, Tokens
+from sandbox.limits import Limits
 from sandbox.orders import Event
 from sandbox.passage import advance
 
@@ -37,6 +38,7 @@ class Venue:
     opening: dict[str, Decimal]
     tokens: Tokens = field(default_factory=Tokens)
     faults: Faults = field(default_factory=Faults)
+    limits: Limits = field(default_factory=Limits)
     mode: str = "online"
     listeners: list[Listener] = field(default_factory=list)
     touched: dict[str, Key] = field(default_factory=dict)

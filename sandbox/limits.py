@@ -1,0 +1,102 @@
+"""How often a client may call: the counter of a key over REST, and the engine's per market.
+
+Source: docs.kraken.com, rest/ratelimits and guides/spot-ratelimits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sandbox.errors import Refused
+
+SECOND_NS = 1_000_000_000
+DEAR = frozenset({"Ledgers", "QueryLedgers", "TradesHistory"})
+TRADING = frozenset(
+    {"AddOrder", "AddOrderBatch", "AmendOrder", "EditOrder", "CancelOrder", "CancelOrderBatch"}
+)
+# What an operation on an order costs by the order's age: (younger than, in seconds; cost).
+AMEND = ((5, 3), (10, 2), (15, 1))
+EDIT = ((5, 6), (10, 5), (15, 4), (45, 2), (90, 1))
+CANCEL = ((5, 8), (10, 6), (15, 5), (45, 4), (90, 2), (300, 1))
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What one tier of verification allows."""
+
+    calls: float
+    calls_decay: float
+    engine: float
+    engine_decay: float
+    open_orders: int
+
+
+TIERS = {
+    "starter": Allowance(15, 0.33, 60, 1.0, 60),
+    "intermediate": Allowance(20, 0.5, 125, 2.34, 80),
+    "pro": Allowance(20, 1.0, 180, 3.75, 225),
+}
+
+
+@dataclass
+class _Counter:
+    value: float = 0.0
+    time: int = 0
+
+    def at(self, now: int, decay: float) -> float:
+        self.value = max(self.value - decay * max(now - self.time, 0) / SECOND_NS, 0.0)
+        self.time = max(now, self.time)
+        return self.value
+
+
+def by_age(table: tuple[tuple[int, int], ...], age: int) -> int:
+    """Give what an operation costs on an order of an age in ns."""
+    return next((cost for seconds, cost in table if age < seconds * SECOND_NS), 0)
+
+
+@dataclass
+class Limits:
+    """The counters of every key and of every account's markets; without a tier they rest."""
+
+    tier: str | None = None
+    _calls: dict[str, _Counter] = field(default_factory=dict)
+    _engine: dict[tuple[str, str], _Counter] = field(default_factory=dict)
+
+    @property
+    def allowance(self) -> Allowance:
+        """What the tier allows, or what the highest would where no tier is set."""
+        return TIERS[self.tier or "pro"]
+
+    def call(self, key: str, method: str, now: int) -> None:
+        """Count a call over REST, or refuse it."""
+        if self.tier is None or method in TRADING:
+            return
+        counter = self._calls.setdefault(key, _Counter())
+        cost = 2 if method in DEAR else 1
+        if counter.at(now, self.allowance.calls_decay) + cost > self.allowance.calls:
+            raise Refused("EAPI:Rate limit exceeded")
+        counter.value += cost
+
+    def count(self, account: str, symbol: str, now: int) -> float:
+        """Give the engine's counter of an account in a market."""
+        counter = self._engine.setdefault((account, symbol), _Counter())
+        return counter.at(now, self.allowance.engine_decay)
+
+    def act(self, account: str, symbol: str, cost: float, now: int) -> None:
+        """Count an operation on orders of a market, or refuse it."""
+        if self.tier is None:
+            return
+        if self.count(account, symbol, now) + cost > self.allowance.engine:
+            raise Refused("EOrder:Rate limit exceeded")
+        self._engine[account, symbol].value += cost
+
+    def pay(self, account: str, symbol: str, cost: float, now: int) -> None:
+        """Count an operation that is never refused, such as a cancellation."""
+        if self.tier is not None:
+            self.count(account, symbol, now)
+            self._engine[account, symbol].value += cost
+
+    def check_open(self, open_orders: int) -> None:
+        """Refuse one open order too many in a market."""
+        if self.tier is not None and open_orders >= self.allowance.open_orders:
+            raise Refused("EOrder:Orders limit exceeded")
