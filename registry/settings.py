@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ModelRegistrySettings(BaseSettings):
@@ -21,5 +21,7 @@ class ModelRegistrySettings(BaseSettings):
 
 class StudySettings(BaseSettings):
     """Where Optuna keeps its studies, from OPTUNA_STORAGE_URL; in memory without it."""
+
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     storage_url: SecretStr | None = Field(default=None, validation_alias="OPTUNA_STORAGE_URL")

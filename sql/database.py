@@ -9,9 +9,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from sql.errors import DatabaseUnreachable, SchemaOutdated
 
@@ -21,6 +21,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 class DatabaseSettings(BaseSettings):
     """Where the record is kept, from DATABASE_URL."""
 
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
     url: SecretStr = Field(validation_alias="DATABASE_URL")
 
     @field_validator("url")
@@ -28,7 +30,7 @@ class DatabaseSettings(BaseSettings):
     def _is_postgresql(cls, value: SecretStr) -> SecretStr:
         try:
             backend = make_url(value.get_secret_value()).get_backend_name()
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             backend = "something that is not a URL"
         if backend != "postgresql":
             raise ValueError(
@@ -59,7 +61,7 @@ def open_engine(settings: DatabaseSettings, *, pool_size: int = 5) -> Engine:
     )
     try:
         engine.connect().close()
-    except OperationalError as error:
+    except DBAPIError as error:
         raise DatabaseUnreachable(_explain(settings.address(), error)) from None
     return engine
 
@@ -89,6 +91,6 @@ def check_schema(engine: Engine) -> None:
         )
 
 
-def _explain(url: URL, error: OperationalError) -> str:
+def _explain(url: URL, error: DBAPIError) -> str:
     cause = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
     return f"cannot use PostgreSQL at {url.host}:{url.port or 5432}/{url.database}: {cause}"

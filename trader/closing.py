@@ -61,11 +61,13 @@ def close_bar(session: Session, desk: Desk, bar: Bar, around: Circumstances) -> 
     if leading is None:
         desk.last_word = "warming up" if "production" in desk.models else "no production model"
         return None
-    if desk.quote is None:
-        desk.last_word = "no quote"
+    if desk.quote is None or desk.instrument.taker_fee is None:
+        desk.last_word = "no quote" if desk.quote is None else "the taker fee is not known"
         return None
     now = _situation(turn, leading)
     wanted = _checked(turn, leading, strategy.decide(now))
+    if wanted.reason_code == "daily_loss":
+        _halt_entries(turn, wanted)
     desk.last_word = wanted.reason
     decided = record.record_decision(
         session,
@@ -89,6 +91,16 @@ def _checked(turn: _Turn, score: Score, wanted: Wanted) -> Wanted:
         target=wanted.held,
         reason_code=verdict.code,
         reason=f"{wanted.reason}; refused: {verdict.reason}",
+    )
+
+
+def _halt_entries(turn: _Turn, wanted: Wanted) -> None:
+    record.halt(
+        turn.session,
+        reason_code=wanted.reason_code,
+        reason=wanted.reason,
+        who="trader",
+        at=turn.around.now,
     )
 
 

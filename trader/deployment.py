@@ -72,6 +72,7 @@ def _record(
 
 def _record_promotion(session: Session, event: ModelLoaded, at: datetime) -> None:
     # Whoever promotes with a reason has not committed it when the alias moves: wait for it.
+    session.execute(text("SET LOCAL lock_timeout = '5s'"))
     session.execute(text("LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE"))
     latest = session.scalars(
         select(PromotionRow.to_version)

@@ -29,6 +29,7 @@ class BookChanged:
     bid_quantity: Decimal
     ask_quantity: Decimal
     at: datetime
+    heard: float  # when it arrived, in seconds of a clock that never goes back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -193,6 +193,7 @@ class Feed:
                 bid_quantity=bid[1],
                 ask_quantity=ask[1],
                 at=at,
+                heard=self.heard,
             )
         )
         self._advance(at)

@@ -8,6 +8,7 @@ it is sent.
 from __future__ import annotations
 
 import queue
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 POLL = 0.2  # seconds the loop waits for an event before it looks at its own duties
 DUTIES_EVERY = 1.0  # seconds between looks at halts, the lease and unsettled orders
+SETTLE_EVERY = 15.0  # seconds between attempts to settle what stays open; bars close meanwhile
 SETTLE_AFTER = settlement.GRACE + timedelta(seconds=1)  # past its deadline, an order is looked for
 
 
@@ -79,8 +81,10 @@ class Trader:
     exchange_status: str
     stopping: bool = False
     caught_up: bool = False
+    word: str = ""
     _owed: str | None = field(default=None, init=False)  # a reconciliation that is still due
     _due: float = field(default=0.0, init=False)
+    _settle_due: float = field(default=0.0, init=False)
 
     def run(self) -> None:
         """Take events until told to stop.
@@ -92,8 +96,8 @@ class Trader:
             with suppress(queue.Empty):
                 self._take(self.events.get(timeout=POLL))
             if time.monotonic() >= self._due:
-                self._due = time.monotonic() + DUTIES_EVERY
                 self._attend()
+                self._due = time.monotonic() + DUTIES_EVERY
 
     def stop(self, *_signal: object) -> None:
         """Let the loop end after the event it is at."""
@@ -129,9 +133,7 @@ class Trader:
             case BookChanged():
                 self._quote(event)
             case ClockAdvanced(at=at):
-                self.clock.observe(at, time.monotonic())
-                for desk in self.desks.values():
-                    self._close(desk, desk.builder.advance(at))
+                self._advance(at)
             case ExecutionReport():
                 self._report(event)
             case ModelLoaded() | ModelRefused() | ModelWithdrawn():
@@ -140,6 +142,12 @@ class Trader:
                 self._trust(event)
             case _:
                 self._connection(event)
+
+    def _advance(self, at: datetime) -> None:
+        self.clock.observe(at, time.monotonic())
+        # What traded while a market was not trusted comes before it is again.
+        for desk in [desk for desk in self.desks.values() if desk.trusted]:
+            self._close(desk, desk.builder.advance(at))
 
     def _trust(self, event: Trusted | Untrusted | TradesMissed) -> None:
         desk = self.desks[event.symbol]
@@ -156,10 +164,11 @@ class Trader:
             case SystemStatus(status=status):
                 self.exchange_status = status
             case CaughtUp():
-                self.caught_up = True
+                self.caught_up, self.word = True, ""
                 self._reconcile("reconnect")
-            case Disconnected(stream="private"):
-                self.caught_up = False
+            case Disconnected(stream="private", reason=reason):
+                self.caught_up, self.word = False, f"no execution reports: {reason}"
+                sys.stderr.write(f"{self.word}\n")
             case Disconnected(reason=reason):
                 for desk in self.desks.values():
                     desk.trusted, desk.last_word = False, f"disconnected: {reason}"
@@ -167,7 +176,7 @@ class Trader:
     def _quote(self, event: BookChanged) -> None:
         desk = self.desks[event.symbol]
         desk.quote = Quote(symbol=event.symbol, at=event.at, bid=event.bid, ask=event.ask)
-        desk.heard = time.monotonic()
+        desk.heard = event.heard
         prices = {"bid": float(event.bid), "ask": float(event.ask)}
         self.telemetry.point("quote", {"symbol": event.symbol}, prices, event.at)
 
@@ -188,13 +197,16 @@ class Trader:
                 self.engine, self.public_data, desk.symbol, desk.interval, span, until=bar.start
             )
         except (ExchangeRefused, ExchangeUnreachable) as error:
-            desk.last_word = f"cannot warm up: {error}"
+            desk.cool()
+            desk.last_word = f"cannot warm up, the next bar tries again: {error}"
+            return
         with Session(self.engine) as session:
             recent = history.last_bars(session, desk.symbol, desk.interval, WARM_UP)
         desk.warm(old for old in recent if old.start < bar.start)
 
     def _decide(self, desk: Desk, bar: Bar) -> None:
         began = time.monotonic()
+        self.lease.check()
         with Session(self.engine) as session, session.begin():
             history.record_bars(session, [bar], "live")
             order = close_bar(session, desk, bar, self._circumstances(desk))
@@ -262,10 +274,10 @@ class Trader:
                 for order in journal.unsettled_orders(session)
                 if self.now() > order.deadline + SETTLE_AFTER
             ]
-        if overdue:
-            self._reconcile("overdue order")
-        elif self._owed is not None:
-            self._reconcile(self._owed)
+        due = "overdue order" if overdue else self._owed
+        if due is not None and time.monotonic() >= self._settle_due:
+            self._reconcile(due)
+            self._settle_due = time.monotonic() + SETTLE_EVERY
         with Session(self.engine) as session, session.begin():
             publish(
                 session,
@@ -273,5 +285,6 @@ class Trader:
                 self.desks,
                 halt=halts[0].reason if halts else None,
                 connected=self.reporting,
+                word=self.word,
                 at=self.now(),
             )

@@ -8,6 +8,7 @@ registry trades on.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 FILES = ("model.ubj", "contract.json", "golden.json")
 ROLES = ("production", "challenger")
 NEVER = 0
+# A registry that is away, an answer of another shape than MLflow's, a cache on a full disk.
+UNUSABLE = (RegistryUnreachable, KeyError, TypeError, ValueError, AttributeError, OSError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +198,10 @@ class ModelCache:
         fresh.write_text(json.dumps(content))
         fresh.replace(target)
 
+    def forget(self, symbol: str) -> None:
+        """Keep nothing of a market any more."""
+        self._path(symbol).unlink(missing_ok=True)
+
     def recall(self, symbol: str) -> ModelEvent | None:
         """Load what was kept, checked as strictly as a download."""
         try:
@@ -203,9 +210,10 @@ class ModelCache:
                 number=content["version"], run_id=content["run_id"], tags=content["tags"]
             )
             files = {name: bytes.fromhex(raw) for name, raw in content["files"].items()}
+            return verify(symbol, "production", version, files)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except UNUSABLE as error:
             return ModelRefused(
                 symbol=symbol,
                 role="production",
@@ -213,7 +221,6 @@ class ModelCache:
                 run_id="",
                 reason=f"the cached model cannot be read: {error!r}",
             )
-        return verify(symbol, "production", version, files)
 
     def _path(self, symbol: str) -> Path:
         return self._folder / f"{model_name(symbol)}.json"
@@ -241,7 +248,6 @@ class ModelWatch:
         self._seen: dict[tuple[str, str], int] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="models", daemon=True)
-        self.reachable = True
 
     def start(self) -> None:
         """Offer the cached models, then begin to follow the registry."""
@@ -263,9 +269,9 @@ class ModelWatch:
             try:
                 for symbol in self._symbols:
                     self._follow(symbol)
-                self.reachable = True
-            except (RegistryUnreachable, KeyError):
-                self.reachable = False
+            except UNUSABLE as error:
+                # What is loaded trades on; the next look tries again.
+                sys.stderr.write(f"cannot follow the model registry: {error!r}\n")
             self._stopping.wait(self._period)
 
     def _follow(self, symbol: str) -> None:
@@ -280,11 +286,13 @@ class ModelWatch:
             if wanted is None:
                 self._events.put(ModelWithdrawn(symbol=symbol, role=role))
                 del self._seen[symbol, role]
+                if role == "production":
+                    self._cache.forget(symbol)
                 continue
             version = self._client.version(name, wanted)
             files = self._client.files(name, wanted)
             event = verify(symbol, role, version, files)
-            if isinstance(event, ModelLoaded) and role == "production":
-                self._cache.keep(symbol, version, files)
             self._seen[symbol, role] = wanted
             self._events.put(event)
+            if isinstance(event, ModelLoaded) and role == "production":
+                self._cache.keep(symbol, version, files)

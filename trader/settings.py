@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from datetime import timedelta
 from decimal import Decimal
@@ -17,7 +19,7 @@ class ExchangeSettings(BaseSettings):
     Every process that makes private calls needs a key of its own: a key has one nonce.
     """
 
-    model_config = SettingsConfigDict(env_prefix="KRAKEN_")
+    model_config = SettingsConfigDict(env_prefix="KRAKEN_", hide_input_in_errors=True)
 
     rest_url: str = "https://api.kraken.com"
     public_ws_url: str = "wss://ws.kraken.com/v2"
@@ -25,6 +27,15 @@ class ExchangeSettings(BaseSettings):
     api_key: SecretStr | None = None
     api_secret: SecretStr | None = None
     request_interval_seconds: float = Field(default=1.0, ge=0, le=60, allow_inf_nan=False)
+
+    @field_validator("api_secret")
+    @classmethod
+    def _is_base64(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            base64.b64decode(value.get_secret_value() if value else "", validate=True)
+        except binascii.Error:
+            raise ValueError("KRAKEN_API_SECRET must be the base64 text Kraken gave") from None
+        return value
 
     @field_validator("rest_url")
     @classmethod

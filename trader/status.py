@@ -24,6 +24,7 @@ def publish(
     *,
     halt: str | None,
     connected: bool,
+    word: str,
     at: datetime,
 ) -> None:
     """Replace the trader's own line in the record."""
@@ -36,6 +37,7 @@ def publish(
         detail={
             "halt": halt,
             "connected": connected,
+            "word": word,
             "markets": {symbol: _market(session, desk) for symbol, desk in desks.items()},
         },
         at=at,

@@ -102,7 +102,7 @@ class Stream:
             began = time.monotonic()
             try:
                 self._connect()
-            except (FeedBroken, TraderError, WebSocketException, OSError) as error:
+            except (FeedBroken, TraderError, WebSocketException, OSError, ValueError) as error:
                 reason = f"{type(error).__name__}: {error}"
                 self._queue.put(Disconnected(stream=self._name, reason=reason))
             failures = 0 if time.monotonic() - began > PROVEN else failures + 1

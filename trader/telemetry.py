@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class InfluxSettings(BaseSettings):
     """Where ticks and metrics go; without a URL they go nowhere."""
 
-    model_config = SettingsConfigDict(env_prefix="INFLUXDB_")
+    model_config = SettingsConfigDict(env_prefix="INFLUXDB_", hide_input_in_errors=True)
 
     url: str | None = None
     token: SecretStr = SecretStr("")
