@@ -81,6 +81,12 @@ from sandbox.server import serve as serve_venue
     help="Tier whose rate limits are enforced.",
 )
 @click.option(
+    "--record",
+    default=None,
+    type=click.Path(dir_okay=False),
+    help="File to which every call and every event is added, without secrets.",
+)
+@click.option(
     "--faults",
     default=None,
     type=click.Path(dir_okay=False),

@@ -18,6 +18,7 @@ from sandbox.forms import moment
 from sandbox.instruments import find_asset
 from sandbox.keys import Key, is_secret, mint_key
 from sandbox.limits import Limits
+from sandbox.recording import Recording
 from sandbox.store import Store
 from sandbox.synthetic import LISTED_NS, Synthetic
 from sandbox.venue import Venue
@@ -42,6 +43,7 @@ class Settings:
     secret: str
     faults: str | None = None
     limits: str = "off"
+    record: str | None = None
 
 
 def open_venue(settings: Settings) -> Venue:
@@ -68,6 +70,8 @@ def open_venue(settings: Settings) -> Venue:
     if exchange.time == 0:
         exchange.time = clock.now()
     venue.limits = Limits(None if settings.limits == "off" else settings.limits)
+    if settings.record is not None:
+        venue.recording = Recording(settings.record)
     venue.faults = _read_plan(settings.faults, settings.seed)
     _admit_first_key(venue, settings.key, settings.secret)
     return venue

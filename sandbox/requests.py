@@ -195,7 +195,12 @@ class Dialogue:
             if fault.after:
                 act(self._venue, key.account, params, self._arrived)
             raise Refused(fault.text)
-        for result in act(self._venue, key.account, params, self._arrived):
+        results = act(self._venue, key.account, params, self._arrived)
+        if self._venue.recording is not None:
+            shown = encode([r.text if isinstance(r, Refused) else r for r in results])
+            named = self._method, key.account
+            self._venue.recording.call(self._arrived, *named, params, shown)
+        for result in results:
             if isinstance(result, Refused):
                 self._refuse(result.text)
             else:

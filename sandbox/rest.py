@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from sandbox import private_data, private_trading, public_data
-from sandbox.errors import Refused
+from sandbox.errors import Refused, printable
 from sandbox.keys import Key, authenticate
 from sandbox.venue import Venue
 from sandbox.wire import encode
@@ -46,16 +46,21 @@ def answer_public(venue: Venue, name: str, query: dict[str, str]) -> bytes:
     method = public_data.METHODS.get(name)
     if method is None:
         return refusal("EGeneral:Unknown method")
+    now = venue.sync()
     try:
-        return encode({"error": [], "result": method(venue, venue.sync(), query)})
+        body = encode({"error": [], "result": method(venue, now, query)})
     except Refused as refused:
-        return refusal(refused.text)
+        body = refusal(refused.text)
+    if venue.recording is not None:
+        venue.recording.call(now, name, None, query, body)
+    return body
 
 
 def answer_private(venue: Venue, name: str, headers: dict[str, str], body: bytes) -> bytes:
     """Answer a signed request; it is kept before it is answered."""
-    method = PRIVATE.get(name, _unknown)
     now = venue.sync()
+    form: dict[str, Any] = {}
+    key: Key | None = None
     try:
         form = read_form(body)
         key = authenticate(
@@ -67,11 +72,16 @@ def answer_private(venue: Venue, name: str, headers: dict[str, str], body: bytes
         )
         venue.touched[key.name] = key
         venue.limits.call(key.name, name, now)
-        return encode({"error": [], "result": method(venue, key, form, now)})
+        method = PRIVATE.get(name, _unknown)
+        answer = encode({"error": [], "result": method(venue, key, form, now)})
     except Refused as refused:
-        return refusal(refused.text)
+        answer = refusal(refused.text)
     finally:
         venue.commit(now)
+    if venue.recording is not None:
+        account = None if key is None else key.account
+        venue.recording.call(now, printable(name), account, form, answer)
+    return answer
 
 
 def _spelled(form: dict[str, Any]) -> dict[str, Any]:

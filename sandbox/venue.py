@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sandbox.clock import Clock
     from sandbox.exchange import Exchange
+    from sandbox.recording import Recording
     from sandbox.store import Store
 
 MODES = ("online", "maintenance", "cancel_only", "post_only", "limit_only")
@@ -39,6 +40,7 @@ class Venue:
     tokens: Tokens = field(default_factory=Tokens)
     faults: Faults = field(default_factory=Faults)
     limits: Limits = field(default_factory=Limits)
+    recording: Recording | None = None
     mode: str = "online"
     listeners: list[Listener] = field(default_factory=list)
     touched: dict[str, Key] = field(default_factory=dict)
@@ -55,6 +57,8 @@ class Venue:
             self.store.save(self.exchange, list(self.touched.values()), self.clock.anchor)
             self.touched = {}
         events, self.exchange.events = self.exchange.events, []
+        if self.recording is not None:
+            self.recording.events(events)
         for listener in self.listeners:
             listener(events, now)
 
