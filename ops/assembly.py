@@ -107,21 +107,22 @@ def assemble(
     story: Callable[[Prefect], Story] | None,
 ) -> Supervisor:
     """Wire up the parts of a stack; nothing of it runs yet."""
-    prefect = Prefect(plan.prefect_api)
     with stopped_on_failure(plan.databases.server):
+        prefect = Prefect(plan.prefect_api)
         engine = open_engine(settings_for(plan.databases.friday), pool_size=1)
         leave_environment(plan)
-    parts = [*_exchange(plan), *_platform(plan, prefect)]
-    if trader:
-        parts.append(_trader(plan, engine))
-    return Supervisor(
-        plan=plan,
-        parts=parts,
-        prefect=prefect,
-        board=board,
-        story=None if story is None else story(prefect),
-        began=began,
-    )
+        return Supervisor(
+            plan=plan,
+            parts=[
+                *_exchange(plan),
+                *_platform(plan, prefect),
+                *([_trader(plan, engine)] if trader else []),
+            ],
+            prefect=prefect,
+            board=board,
+            story=None if story is None else story(prefect),
+            began=began,
+        )
 
 
 def symbols(plan: Plan) -> Sequence[str]:

@@ -183,6 +183,8 @@ def worker(plan: Plan) -> Component:
                 **_key(plan, WORKER),
                 "FRIDAY_CHECKOUT": str(ROOT),
                 "PREFECT_WORKER_QUERY_SECONDS": "2",
+                # Prefect keeps /tmp/runner_storage, where another user's would be in the way.
+                "TMPDIR": str(plan.home.path / "tmp"),
                 "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
                 "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
             },

@@ -71,7 +71,7 @@ class Home:
         """
         home = cls(path.resolve())
         try:
-            for folder in (home.path, home.logs, home.path / "secrets"):
+            for folder in (home.path, home.logs, home.path / "secrets", home.path / "tmp"):
                 folder.mkdir(parents=True, exist_ok=True)
             (home.path / "secrets").chmod(0o700)
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,33 @@ from trader import record
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-latest = click.option("--limit", default=50, show_default=True, help="How many, newest first.")
+latest = click.option(
+    "--limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="How many, newest first.",
+)
 market = click.option("--symbol", help="Only this market, such as XRP/USD.")
-because = click.option("--reason", required=True, help="Why; it stays on record.")
+
+
+def _said(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise click.BadParameter("a reason in words is expected, not a blank")
+    return value
+
+
+because = click.option(
+    "--reason", required=True, callback=_said, help="Why; it stays on record."
+)
+
+
+def who() -> str:
+    """Name the person at the command line, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name belongs to this user, as in many containers
+        return f"uid {os.getuid()}"
 
 
 def engine() -> Engine:
@@ -127,14 +152,27 @@ def why_command(order: str, *, as_json: bool) -> None:
 
 
 @click.command("reconcile")
+@click.option("--accept", is_flag=True, help="Book what is unexplained, with --reason.")
+@click.option("--reason", callback=_said, help="Why it is right, such as: a deposit.")
 @as_json
-def reconcile_command(*, as_json: bool) -> None:
-    """Compare our record with the exchange's and mend what news explains."""
+def reconcile_command(*, accept: bool, reason: str | None, as_json: bool) -> None:
+    r"""Compare our record with the exchange's and mend what news explains.
+
+    \b
+    A deposit, a withdrawal or a trade by hand is news that nobody told us: look at it,
+    then book it with --accept --reason "...".
+    """
+    if accept != (reason is not None):
+        raise click.UsageError("--accept and --reason go together")
     from trader import settlement  # noqa: PLC0415 - ccxt takes a second to import
     from trader.exchange import Exchange  # noqa: PLC0415
     from trader.settings import ExchangeSettings  # noqa: PLC0415
 
-    outcome = settlement.reconcile(engine(), Exchange(ExchangeSettings()), trigger="command")
+    ours, exchange = engine(), Exchange(ExchangeSettings())
+    if reason is not None:
+        for asset, change in settlement.accept(ours, exchange, who=who(), reason=reason).items():
+            click.echo(f"booked {text(change)} {asset}", err=as_json)
+    outcome = settlement.reconcile(ours, exchange, trigger="command")
     if as_json:
         dump(outcome)
     else:
@@ -158,7 +196,7 @@ def resume_command(reason: str) -> None:
     """Lift every standing halt."""
     with Session(engine()) as session, session.begin():
         standing = record.current_halts(session)
-        lifted = record.resume(session, reason=reason, who=getpass.getuser(), at=_now())
+        lifted = record.resume(session, reason=reason, who=who(), at=_now())
     if not lifted:
         raise AnswerIsNo("nothing was halted")
     for halt in standing:

@@ -74,7 +74,9 @@ def gaps_command(symbol: str, interval_seconds: int, days: int, *, as_json: bool
     interval = timedelta(seconds=interval_seconds)
     with Session(engine()) as session:
         last = history.last_bars(session, symbol, interval, 1)
-        end = last[-1].end if last else datetime.now(UTC)
+        end = last[-1].end if last else datetime.min.replace(tzinfo=UTC)
+        if not last:
+            raise AnswerIsNo(f"there is no bar of {symbol}; friday ingest {symbol} fetches them")
         found = history.gaps(session, symbol, interval, end - timedelta(days=days), end)
     if as_json:
         dump([{"from": start, "to": stop} for start, stop in found])
@@ -85,5 +87,3 @@ def gaps_command(symbol: str, interval_seconds: int, days: int, *, as_json: bool
         "bars": lambda gap: (gap[1] - gap[0]) // interval,
     }
     show(found, columns, empty=f"{symbol}: no bar is missing in the last {days} days")
-    if not last:
-        raise AnswerIsNo(f"there is no bar of {symbol} at all; friday ingest {symbol} fetches them")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ops import promotion
-from ops.commands.account import because, engine
+from ops.commands.account import because, engine, latest, who
 from ops.commands.printing import Columns, as_json, dump, show
 from ops.errors import AnswerIsNo
 from sql import evidence
@@ -97,7 +96,7 @@ def models_command(symbol: str, *, as_json: bool) -> None:
 @because
 def promote_command(symbol: str, version: int, reason: str) -> None:
     """Make a version the production one; the trader takes it up within seconds."""
-    promotion.promote(engine(), registry(), symbol, version, who=getpass.getuser(), reason=reason)
+    promotion.promote(engine(), registry(), symbol, version, who=who(), reason=reason)
     click.echo(f"{symbol}: version {version} is now production")
 
 
@@ -136,7 +135,7 @@ def history_command(symbol: str, *, as_json: bool) -> None:
 
 @click.command("drift")
 @click.argument("symbol")
-@click.option("--limit", default=20, show_default=True, help="How many results, newest first.")
+@latest
 @as_json
 def drift_command(symbol: str, limit: int, *, as_json: bool) -> None:
     """Show what the drift checks found."""
