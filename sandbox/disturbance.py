@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ _METHOD = re.compile(rb'"method":"([a-z_]+)"')
 _SYMBOL = re.compile(rb'"symbol":"([A-Z/]+)"')
 _SEQUENCE = re.compile(rb'"sequence":(\d+)')
 _CHECKSUM = re.compile(rb'"checksum":(\d+)')
-_log = logging.getLogger(__name__)
 
 
 def answer(body: bytes) -> web.Response:
@@ -41,7 +39,6 @@ async def respond(
     fault = venue.faults.take(REST, stamp(venue.clock.now()), method=name)
     if fault is None:
         return answer(make())
-    _tell(fault, name)
     if fault.kind == "delay_before":
         await asyncio.sleep(fault.seconds)
         return answer(make())
@@ -99,10 +96,7 @@ class Outlet:
             for part in (_CHANNEL, _METHOD, _SYMBOL)
         )
         now = stamp(self._venue.clock.now())
-        fault = self._venue.faults.take(kinds, now, method=method, channel=channel, symbol=symbol)
-        if fault is not None:
-            _tell(fault, method or channel)
-        return fault
+        return self._venue.faults.take(kinds, now, method=method, channel=channel, symbol=symbol)
 
     def _disturb(self, connection: Connection, fault: Fault, message: bytes) -> list[bytes]:
         match fault.kind:
@@ -126,7 +120,3 @@ class Outlet:
 def _next(found: re.Match[bytes]) -> bytes:
     name, _, number = found[0].partition(b":")
     return name + b":" + str((int(number) + 1) % 2**32).encode()
-
-
-def _tell(fault: Fault, where: str) -> None:
-    _log.warning("fault %s, %s, struck %s", fault.id, fault.kind, where)

@@ -5,6 +5,7 @@ Only decides. The doors ask here before they answer, and do the damage themselve
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,6 +51,7 @@ MESSAGES = frozenset(
 )
 STANDING = frozenset({"open_orders_lag", "clock_skew", "maintenance"})
 REMEMBERED = 10_000
+_log = logging.getLogger(__name__)
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -139,6 +141,7 @@ class Faults:
     def strike(self, fault: Fault, where: str, time: str) -> None:
         """Note that a fault struck, and forget it if that was the last time."""
         fault.struck += 1
+        _log.warning("fault %s, %s, struck %s", fault.id, fault.kind, where)
         self.struck.append(Strike(fault.id, fault.kind, where, time))
         if fault.times and fault.struck >= fault.times:
             self.waiting.pop(fault.id, None)
