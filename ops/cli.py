@@ -12,12 +12,15 @@ from importlib import import_module
 from typing import NoReturn
 
 import click
+from httpx import HTTPError
 from pydantic_core import ValidationError
+from sqlalchemy.exc import DBAPIError
 
 from ops import environment
 from ops.errors import FridayError
 from registry.errors import RegistryError, RegistryUnreachable
 from sql.errors import DatabaseError
+from trader.complaints import complaint
 from trader.errors import (
     ExchangeRefused,
     ExchangeUnreachable,
@@ -66,6 +69,8 @@ EXIT_CODES: dict[type[Exception], int] = {
     ExchangeRefused: REFUSED,
     TraderError: REFUSED,
     RegistryError: NO,
+    DBAPIError: UNREACHABLE,
+    HTTPError: UNREACHABLE,
 }
 
 
@@ -122,11 +127,10 @@ def main(arguments: list[str] | None = None) -> None:
 def _sentence(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error).strip().splitlines()[0]
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
-        return f"{name} is not set, and no stack runs in {environment.home()}; run friday up"
-    return f"{name}: {first['msg'].removeprefix('Value error, ')}"
+    said = complaint(error)
+    if said.endswith("is not set"):
+        return f"{said}, and no stack runs in {environment.home()}; run friday up"
+    return said
 
 
 def _system_sentence(error: OSError) -> str:

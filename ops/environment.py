@@ -19,7 +19,7 @@ FILE = "environment.json"
 
 def home() -> Path:
     """Return the folder that holds everything of one stack: FRIDAY_HOME, or .friday here."""
-    return Path(os.environ.get("FRIDAY_HOME", ".friday")).absolute()
+    return Path(os.environ.get("FRIDAY_HOME") or ".friday").absolute()
 
 
 def write(folder: Path, environment: Mapping[str, str]) -> None:

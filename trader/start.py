@@ -20,6 +20,7 @@ from sql.database import DatabaseSettings, check_schema, open_engine
 from sql.errors import DatabaseError
 from trader import record
 from trader.clock import ExchangeClock
+from trader.complaints import complaint
 from trader.desk import Desk
 from trader.errors import ExchangeRefused, ExchangeUnreachable, LeaseLost, LeaseTaken
 from trader.exchange import Exchange
@@ -45,7 +46,7 @@ def main() -> int:
     try:
         _run()
     except ValidationError as error:
-        return _fail(WRONG_USAGE, _sentence(error))
+        return _fail(WRONG_USAGE, complaint(error))
     except (DatabaseError, ExchangeUnreachable) as error:
         return _fail(UNREACHABLE, str(error))
     except DBAPIError as error:
@@ -134,12 +135,6 @@ def _trade(trader: Trader, threads: list[ModelWatch | Stream]) -> None:
     finally:
         for thread in threads:
             thread.stop()
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    return f"{name}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _fail(code: int, message: str) -> int:

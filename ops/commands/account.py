@@ -36,9 +36,7 @@ def _said(_context: click.Context, _parameter: click.Parameter, value: str | Non
     return value
 
 
-because = click.option(
-    "--reason", required=True, callback=_said, help="Why; it stays on record."
-)
+because = click.option("--reason", required=True, callback=_said, help="Why; it stays on record.")
 
 
 def who() -> str:
@@ -186,7 +184,7 @@ def reconcile_command(*, accept: bool, reason: str | None, as_json: bool) -> Non
 def halt_command(reason: str) -> None:
     """Stop trading until somebody resumes it; open orders are left to their deadline."""
     with Session(engine()) as session, session.begin():
-        record.halt(session, reason_code="command", reason=reason, who=getpass.getuser(), at=_now())
+        record.halt(session, reason_code="command", reason=reason, who=who(), at=_now())
     click.echo("halted; the trader sends nothing from its next look at the record, within a second")
 
 

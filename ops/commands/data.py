@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -74,9 +74,9 @@ def gaps_command(symbol: str, interval_seconds: int, days: int, *, as_json: bool
     interval = timedelta(seconds=interval_seconds)
     with Session(engine()) as session:
         last = history.last_bars(session, symbol, interval, 1)
-        end = last[-1].end if last else datetime.min.replace(tzinfo=UTC)
         if not last:
             raise AnswerIsNo(f"there is no bar of {symbol}; friday ingest {symbol} fetches them")
+        end = last[-1].end
         found = history.gaps(session, symbol, interval, end - timedelta(days=days), end)
     if as_json:
         dump([{"from": start, "to": stop} for start, stop in found])

@@ -80,6 +80,17 @@ def test_halting_needs_a_reason(friday):
     assert "--reason" in complaint
 
 
+def test_a_blank_is_no_reason(friday):
+    code, _, complaint = friday("halt", "--reason", "  ")
+
+    assert code == 2
+    assert "a reason in words" in complaint
+
+
+def test_a_negative_limit_is_wrong_usage(friday):
+    assert friday("fills", "--limit", "-1")[0] == 2
+
+
 def test_a_halt_stands_until_somebody_resumes(friday, engine):
     assert friday("halt", "--reason", "drill")[0] == 0
     with Session(engine) as session:
@@ -132,7 +143,7 @@ def test_a_malformed_variable_is_named(friday, monkeypatch):
     code, _, complaint = friday("ingest", "XRP/USD")
 
     assert code == 2
-    assert "request_interval_seconds" in complaint.lower()
+    assert complaint.startswith("KRAKEN_REQUEST_INTERVAL_SECONDS: input should be a valid number")
 
 
 def test_a_file_with_a_bad_row_is_refused_whole(friday, tmp_path):
