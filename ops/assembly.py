@@ -19,6 +19,8 @@ from ops.prefect_api import Prefect
 from ops.stack import Supervisor, clean_up, leave_environment
 from ops.watch import Watched
 from sql.database import open_engine
+from trader.settings import TraderSettings
+from trader.telemetry import InfluxSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +35,21 @@ if TYPE_CHECKING:
     from ops.table import Board
 
 ENOUGH_DISK = 500 * 1024**2  # bytes a first start may need
+# What a stack keeps in its folder; whatever else is there belongs to somebody else.
+OURS = (
+    "artifacts",
+    "demo-*",
+    "deployed",
+    "environment.json*",
+    "logs",
+    "models",
+    "postgres",
+    "prefect",
+    "sandbox.db*",
+    "secrets",
+    "state.json*",
+    "tmp",
+)
 LONGEST_DEADLINE = 60.0  # seconds of exchange time an order may live
 
 
@@ -63,8 +80,9 @@ def clear(home: Home) -> None:
     clean_up(home)
     if (server := postgres.find(home.postgres)) is not None:
         server.stop()
-    for entry in home.path.iterdir():
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    for name in OURS:
+        for entry in home.path.glob(name):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     type(home).at(home.path)
 
 
@@ -75,6 +93,8 @@ def prepare(home: Home, wishes: Wishes) -> Plan:
         CannotStart: A port is taken, a key is missing, the disk is full, or PostgreSQL
             does not start.
     """
+    TraderSettings()  # a malformed variable is better said now than by the trader's log
+    InfluxSettings()
     clean_up(home)
     _check_ports(wishes)
     _check_disk(home)

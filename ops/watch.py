@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import httpx
+
 from ops import processes
 from ops.errors import CannotStart
 
@@ -92,7 +94,11 @@ class Watched:
         if self.skip():
             self.state, self.word, self.was_healthy = State.DONE, "unchanged", True
             return
-        self.component = self.build()
+        try:
+            self.component = self.build()
+        except (httpx.HTTPError, CannotStart, ValueError) as error:
+            self._failed(str(error), now)  # what it leans on is away: it need not be for long
+            return
         self.child = processes.start(
             self.component.command, self.component.environment, self.logs / f"{self.name}.log"
         )
@@ -116,7 +122,11 @@ class Watched:
 
     def _answers(self, word: str, now: float) -> None:
         if self.state is State.STARTING:
-            self.ready()
+            try:
+                self.ready()
+            except (httpx.HTTPError, CannotStart, ValueError) as error:
+                self.word, self._due = str(error), now + PROBE_EVERY
+                return
             self._healthy_since = now
         elif now - self._healthy_since > SETTLED:
             self.failures = 0

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops import ports
+from ops import assembly, ports
+from ops.home import Home
 
 UP = [sys.executable, "-c", "from ops.cli import main; main()", "up"]
 
@@ -101,3 +102,15 @@ def test_fresh_does_not_pretend_to_clear_a_database_of_somebody_else(folder):
 
     assert done.returncode == 3
     assert done.stderr.startswith("--fresh would forget the exchange but not the record")
+
+
+def test_starting_afresh_deletes_what_a_stack_keeps_and_nothing_else(tmp_path):
+    home = Home.at(tmp_path)
+    (tmp_path / "state.json").write_text("{}")
+    (tmp_path / "sandbox.db").write_text("")
+    (tmp_path / "thesis.txt").write_text("years of work")
+
+    assembly.clear(home)
+
+    left = {path.name for path in tmp_path.iterdir() if path.is_file()}
+    assert left == {"thesis.txt"}
