@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sandbox.synthetic import HOUR_NS, LISTED_NS, Ints
+from sandbox.synthetic import HOUR_NS, Ints
 from sandbox.tape import MINUTE_NS, Minutes, Tape, collapse
 
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
@@ -45,15 +45,15 @@ def candles(tape: Tape, interval: int, now: int, rows: int = ROWS) -> list[Candl
     """
     width = interval * MINUTE_NS
     first = max(
-        interval_begin(now, interval) - (rows - 1) * width, interval_begin(LISTED_NS, interval)
+        interval_begin(now, interval) - (rows - 1) * width, interval_begin(tape.listed, interval)
     )
-    hours = range(max(first, LISTED_NS) // HOUR_NS, now // HOUR_NS + 1)
+    hours = range(max(first, tape.listed) // HOUR_NS, now // HOUR_NS + 1)
     minutes = _join([_bars(tape, hour, interval, now) for hour in hours])
     step = HOUR_NS * len(hours) // len(minutes.count)
     start = hours[0] * HOUR_NS + step * np.arange(len(minutes.count), dtype=np.int64)
     bucket = (start - first) // width
     total = int((interval_begin(now, interval) - first) // width) + 1
-    before = tape.latest(max(first, LISTED_NS) - 1, 1)
+    before = tape.latest(max(first, tape.listed) - 1, 1)
     last = int(before.price[0]) if len(before.price) else 0
     keep = (bucket >= 0) & (bucket < total) & (minutes.count > 0)
     places = np.flatnonzero(keep)
@@ -82,7 +82,7 @@ def _bars(tape: Tape, hour: int, interval: int, now: int) -> Minutes:
 
 def warm(tape: Tape, interval: int, now: int) -> None:
     """Make the hours of wide candles beforehand, which may take seconds the first time."""
-    first = max(interval_begin(now, interval) - ROWS * interval * MINUTE_NS, LISTED_NS)
+    first = max(interval_begin(now, interval) - ROWS * interval * MINUTE_NS, tape.listed)
     for hour in range(first // HOUR_NS, now // HOUR_NS):
         tape.whole_hour(hour)
 

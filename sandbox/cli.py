@@ -28,7 +28,7 @@ from sandbox.server import serve as serve_venue
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option("--seed", default=7, show_default=True, help="Seed of the synthetic market.")
-@click.option("--market", default="synthetic", show_default=True, help="Where prices come from.")
+@click.option("--market", default="synthetic", show_default=True, help="synthetic, or replay:PATH.")
 @click.option(
     "--edge",
     default=150.0,

@@ -40,6 +40,7 @@ from sandbox.terms import STOPS, closing, stop_of, target
 from sandbox.triggers import fire
 
 if TYPE_CHECKING:
+    from sandbox.replay import Replay
     from sandbox.synthetic import Synthetic
 
 ROUNDING = Decimal("0.0001")  # cost and fee may each be rounded up
@@ -48,7 +49,7 @@ ROUNDING = Decimal("0.0001")  # cost and fee may each be rounded up
 class Exchange:
     """All markets, orders and accounts. Call `advance` before anything else at a new time."""
 
-    def __init__(self, market: Synthetic, tier: int) -> None:
+    def __init__(self, market: Synthetic | Replay, tier: int) -> None:
         self.market = market
         self.tier_number = tier
         self.tier: Tier = TIERS[tier - 1]

@@ -46,7 +46,8 @@ class Feeds:
         now = self._venue.clock.now()
         if topic.symbol:
             self._publish_market(BY_SYMBOL[topic.symbol], now)
-            self._told.setdefault(topic.symbol, now)
+            tape = self._venue.exchange.tapes[topic.symbol]
+            tape.told = max(tape.told, self._told.setdefault(topic.symbol, tape.settled(now)))
         if topic.channel == "book":
             self._snapshot_book(connection, topic, now, snapshot=snapshot)
         elif snapshot and topic.channel in _SNAPSHOTS:
@@ -90,7 +91,7 @@ class Feeds:
         tape = self._venue.exchange.tapes[pair.symbol]
         until = tape.settled(now)
         found = tape.between(told, until)
-        self._told[pair.symbol] = max(told, until)
+        self._told[pair.symbol] = tape.told = max(told, until)
         if len(found.time):
             for topic in self._topics("trade", pair.symbol):
                 self._send(topic, trades_text(pair, found, "update"))
@@ -222,7 +223,8 @@ def _ticker(venue: Venue, topic: Topic, now: int, kind: str = "snapshot") -> byt
 
 def _trade(venue: Venue, topic: Topic, now: int) -> bytes:
     pair = BY_SYMBOL[topic.symbol]
-    return trades_text(pair, venue.exchange.tapes[pair.symbol].latest(now, 50), "snapshot")
+    tape = venue.exchange.tapes[pair.symbol]
+    return trades_text(pair, tape.latest(tape.settled(now), 50), "snapshot")
 
 
 def _ohlc(venue: Venue, topic: Topic, now: int) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from sandbox.instruments import Pair
     from sandbox.orders import Order
+    from sandbox.replay import Replay
     from sandbox.synthetic import Synthetic
 
 
@@ -33,7 +34,7 @@ class Offer:
 class Liquidity:
     """One market's depth, less what has been taken out of it."""
 
-    def __init__(self, market: Synthetic, pair: Pair) -> None:
+    def __init__(self, market: Synthetic | Replay, pair: Pair) -> None:
         self.pair = pair
         self._market = market
         self._taken: dict[tuple[bool, int], tuple[int, int]] = {}

@@ -19,8 +19,9 @@ from sandbox.instruments import find_asset
 from sandbox.keys import Key, is_secret, mint_key
 from sandbox.limits import Limits
 from sandbox.recording import Recording
+from sandbox.replay import Replay, read_replay
 from sandbox.store import Store
-from sandbox.synthetic import LISTED_NS, Synthetic
+from sandbox.synthetic import HOUR_NS, Synthetic
 from sandbox.venue import Venue
 
 BASIS_POINT = 10_000
@@ -48,14 +49,12 @@ class Settings:
 
 def open_venue(settings: Settings) -> Venue:
     """Build the exchange, or continue the one a state file keeps."""
-    if settings.market != "synthetic":
-        msg = f"market must be synthetic, not {settings.market}"
-        raise BadStart(msg, 2)
     opening = _read_balances(settings.balance)
-    began = None if settings.start is None else _read_start(settings.start)
+    market = _open_market(settings)
+    began = _beginning(settings, market)
     store = Store(settings.state)
-    _check_same_market(store, settings.seed, settings.edge)
-    market = Synthetic(settings.seed, settings.edge / BASIS_POINT)
+    _check_same_market(store, settings.seed, settings.edge, settings.market)
+    _check_same_source(store, settings.market)
     exchange = Exchange(market, settings.fees)
     store.load(exchange)
     clock = start_clock(
@@ -106,26 +105,50 @@ def _read_plan(path: str | None, seed: int) -> Faults:
     return faults
 
 
-def _read_start(text: str) -> int:
+def _open_market(settings: Settings) -> Synthetic | Replay:
+    made = Synthetic(settings.seed, settings.edge / BASIS_POINT)
+    kind, _, path = settings.market.partition(":")
+    if kind == "replay" and path:
+        return read_replay(path, made)
+    if settings.market != "synthetic":
+        msg = f"market must be synthetic or replay:PATH, not {settings.market}"
+        raise BadStart(msg, 2)
+    return made
+
+
+def _beginning(settings: Settings, market: Synthetic | Replay) -> int | None:
+    if settings.start is not None:
+        return _read_start(settings.start, market.listed)
+    return None if isinstance(market, Synthetic) else market.listed + HOUR_NS
+
+
+def _read_start(text: str, listed_at: int) -> int:
     try:
         began = moment(text, "start")
     except Refused as refused:
         msg = f"start must be an RFC 3339 time such as 2026-01-01T00:00:00Z, not {text}"
         raise BadStart(msg, 2) from refused
-    if began < LISTED_NS:
-        listed = datetime.fromtimestamp(LISTED_NS / 1e9, UTC)
+    if began < listed_at:
+        listed = datetime.fromtimestamp(listed_at / 1e9, UTC)
         msg = f"start must not be before {listed:%Y-%m-%d}, when the market begins"
         raise BadStart(msg, 2)
     return began
 
 
-def _check_same_market(store: Store, seed: int, edge: float) -> None:
+def _check_same_market(store: Store, seed: int, edge: float, source: str) -> None:
     kept = store.fact("market", tuple[int, float])
     if kept is None:
-        store.set_facts({"market": (seed, edge)})
+        store.set_facts({"market": (seed, edge), "source": source})
     elif kept != (seed, edge):
         belongs = f"seed {kept[0]} and edge {kept[1]:g}"
         msg = f"the state file belongs to {belongs}, not seed {seed} and edge {edge:g}"
+        raise BadStart(msg, 2)
+
+
+def _check_same_source(store: Store, source: str) -> None:
+    kept = store.fact("source", str) or "synthetic"
+    if kept != source:
+        msg = f"the state file belongs to the market {kept}, not {source}"
         raise BadStart(msg, 2)
 
 

@@ -202,6 +202,7 @@ def trades(venue: Venue, now: int, query: Query) -> Any:
     if not 1 <= count <= TRADES_MOST:
         raise Refused("EGeneral:Invalid arguments:count")
     tape = venue.exchange.tapes[pair.symbol]
+    now = tape.settled(now)
     if "since" not in query:
         found = tape.latest(now, count)
         cursor = now

@@ -74,6 +74,16 @@ class Synthetic:
     seed: int
     edge: float
 
+    @property
+    def listed(self) -> int:
+        """The moment at which the market begins, in nanoseconds."""
+        return LISTED_NS
+
+    @staticmethod
+    def first_identity(_pair: Pair, hour: int) -> int:
+        """Give the trade id of the first trade of an hour."""
+        return hour * TRADES
+
     def block(self, pair: Pair, hour: int) -> Block:
         """Give one hour of a market, counted from 1970."""
         return _block(self.seed, self.edge, pair, hour)
@@ -86,9 +96,13 @@ class Synthetic:
 
     def side(self, pair: Pair, time: int, depth: int, *, asks: bool) -> Levels:
         """Give one side of the book at a moment, best first."""
-        touch = self.touch(pair, time)[asks]
-        base = number(self.seed, pair.symbol, "asks" if asks else "bids")
-        return _side(base, pair, touch, time // STEP_NS, depth if asks else -depth)
+        return levels_of(self.seed, pair, self.touch(pair, time)[asks], time, depth, asks=asks)
+
+
+def levels_of(seed: int, pair: Pair, touch: int, time: int, depth: int, *, asks: bool) -> Levels:
+    """Make one side of the book around a best price, the same for the same moment."""
+    base = number(seed, pair.symbol, "asks" if asks else "bids")
+    return _side(base, pair, touch, time // STEP_NS, depth if asks else -depth)
 
 
 @lru_cache(maxsize=256)

@@ -14,12 +14,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sandbox.synthetic import HOUR_NS, LISTED_NS, TRADES, Ints, Prints, Synthetic
+from sandbox.synthetic import HOUR_NS, Ints, Prints, Synthetic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.instruments import Pair
+    from sandbox.replay import Replay
 
 MINUTE_NS = 60_000_000_000
 MINUTES = 60
@@ -52,16 +53,22 @@ class Minutes:
 
 
 class Tape:
-    """The trades of one market."""
+    """The trades of one market. Up to `told` they have been published."""
 
-    def __init__(self, market: Synthetic, pair: Pair) -> None:
+    def __init__(self, market: Synthetic | Replay, pair: Pair) -> None:
         self.pair = pair
+        self.told = 0
         self._market = market
         self._own: list[OwnPrint] = []
         self._times: list[int] = []
         self._merged: dict[int, tuple[int, Prints]] = {}
         self._minutes: dict[int, tuple[int, Minutes]] = {}
         self._hours: dict[int, tuple[int, Minutes]] = {}
+
+    @property
+    def listed(self) -> int:
+        """The moment at which the market begins, in nanoseconds."""
+        return self._market.listed
 
     def add(self, own: OwnPrint) -> int:
         """Print a client's fill, which must be later than any before, and give its trade id."""
@@ -70,8 +77,8 @@ class Tape:
         return self._identity(own.time)
 
     def next_time(self, now: int) -> int:
-        """Give the time a fill may carry: now, or just after the last fill."""
-        return max(now, self._times[-1] + 1) if self._times else now
+        """Give the time a fill may carry: now, or just after what was told already."""
+        return max(now, self.told + 1, self._times[-1] + 1 if self._times else 0)
 
     def settled(self, now: int) -> int:
         """Give the moment up to which the tape is final: now, or the last fill if later."""
@@ -80,7 +87,8 @@ class Tape:
     def _identity(self, time: int) -> int:
         prints = self._market.block(self.pair, time // HOUR_NS).prints
         before = int(np.searchsorted(prints.time, time, side="right"))
-        return time // HOUR_NS * TRADES + before + bisect_right(self._times, time) - 1
+        first = self._market.first_identity(self.pair, time // HOUR_NS)
+        return first + before + bisect_right(self._times, time) - 1
 
     def hour(self, hour: int) -> Prints:
         """Give one hour of trades, clients' fills included."""
@@ -91,7 +99,8 @@ class Tape:
             return prints
         known = self._merged.get(hour)
         if known is None or known[0] != last:
-            known = last, _merge(prints, self._own[first:last], first)
+            identity = self._market.first_identity(self.pair, hour) + first
+            known = last, _merge(prints, self._own[first:last], identity)
             if len(self._merged) > REMEMBERED_HOURS:
                 self._merged.clear()
             self._merged[hour] = known
@@ -137,7 +146,7 @@ class Tape:
     def since(self, after: int, until: int, count: int) -> Prints:
         """Give the first trades later than a moment, at most `count`."""
         pieces, found = [], 0
-        start = max(after, LISTED_NS)
+        start = max(after, self.listed - 1)
         for hour in range(start // HOUR_NS, until // HOUR_NS + 1):
             prints = self.hour(hour)
             low, high = np.searchsorted(prints.time, [start, until], side="right")
@@ -161,9 +170,8 @@ class Tape:
                 break
         return join(pieces[::-1])
 
-    @staticmethod
-    def _hours_back(until: int) -> Iterator[int]:
-        yield from range(until // HOUR_NS, LISTED_NS // HOUR_NS - 1, -1)
+    def _hours_back(self, until: int) -> Iterator[int]:
+        yield from range(until // HOUR_NS, self.listed // HOUR_NS - 1, -1)
 
 
 def part(prints: Prints, low: int, high: int) -> Prints:
@@ -196,7 +204,7 @@ def join(pieces: list[Prints]) -> Prints:
     )
 
 
-def _merge(prints: Prints, own: list[OwnPrint], earlier: int) -> Prints:
+def _merge(prints: Prints, own: list[OwnPrint], identity: int) -> Prints:
     if not own:
         return Prints(
             prints.time,
@@ -204,7 +212,7 @@ def _merge(prints: Prints, own: list[OwnPrint], earlier: int) -> Prints:
             prints.quantity,
             prints.bought,
             prints.market,
-            prints.identity + earlier,
+            identity + np.arange(len(prints.time)),
         )
     times = np.concatenate([prints.time, [p.time for p in own]])
     order = np.argsort(times, kind="stable")
@@ -214,7 +222,7 @@ def _merge(prints: Prints, own: list[OwnPrint], earlier: int) -> Prints:
         np.concatenate([prints.quantity, [p.quantity for p in own]])[order],
         np.concatenate([prints.bought, [p.bought for p in own]])[order],
         np.concatenate([prints.market, [p.market for p in own]])[order],
-        prints.identity[0] + earlier + np.arange(len(times)),
+        identity + np.arange(len(times)),
     )
 
 

@@ -255,6 +255,8 @@ def test_a_port_in_use_is_named_in_one_sentence(sandbox):
     ("options", "words"),
     [
         (("--market", "moon"), "market must be synthetic"),
+        (("--market", "replay:/nowhere/XRPUSD.csv"), "cannot be replayed"),
+        (("--market", "replay:/nowhere.csv"), "must say which pair it is about"),
         (("--start", "yesterday"), "start must be an RFC 3339 time"),
         (("--start", "1999-01-01T00:00:00Z"), "start must not be before 2022-01-01"),
         (("--balance", "USD=-1"), "balance must look like USD=10000"),
