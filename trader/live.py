@@ -128,6 +128,8 @@ class Trader:
     def _take(self, event: object) -> None:
         match event:
             case Traded(trade=trade):
+                # A bar it closes has ended by then, whatever our own clock makes of it.
+                self.clock.observe(trade.at, time.monotonic())
                 desk = self.desks[trade.symbol]
                 self._close(desk, desk.builder.add(trade))
             case BookChanged():

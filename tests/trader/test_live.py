@@ -1,6 +1,8 @@
 """The live loop trades on nothing it has not reconciled, and outlives a silent exchange."""
 
 import queue
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from orders_of_ours import NOON, accepted, filled, order
@@ -10,16 +12,30 @@ from sqlalchemy.orm import Session
 from sql import reads
 from trader import accounts, journal, record
 from trader.clock import ExchangeClock
-from trader.events import CaughtUp, ExecutionReport
+from trader.desk import Desk
+from trader.events import CaughtUp, ExecutionReport, Traded
 from trader.exchange import Exchange
 from trader.lease import Lease
 from trader.live import Trader
-from trader.market import Side
+from trader.market import Instrument, Side, Trade
 from trader.orders import Status
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.stream import Disconnected
 from trader.telemetry import InfluxSettings, Telemetry
 
+XRP = Instrument(
+    symbol="XRP/USD",
+    exchange_id="XXRPZUSD",
+    base="XRP",
+    quote="USD",
+    price_decimals=5,
+    quantity_decimals=8,
+    cost_decimals=8,
+    quantity_min=Decimal("1.65"),
+    cost_min=Decimal("0.5"),
+    maker_fee=Decimal("0.0008"),
+    taker_fee=Decimal("0.002"),
+)
 AWAY = ExchangeSettings(
     rest_url="http://127.0.0.1:1", api_key="key", api_secret="c2VjcmV0", request_interval_seconds=0
 )
@@ -121,3 +137,23 @@ def report(kind, exchange_id, *, client_order_id, fill=None):
         at=NOON,
         snapshot=False,
     )
+
+
+def test_a_trade_moves_the_clock_so_that_no_bar_closes_in_the_future(trader):
+    later = NOON + timedelta(days=2000)
+    trader.desks["XRP/USD"] = Desk(instrument=XRP, interval=timedelta(minutes=1))
+
+    trader._take(
+        Traded(
+            trade=Trade(
+                symbol="XRP/USD",
+                trade_id=1,
+                at=later,
+                side=Side.BUY,
+                price=Decimal(2),
+                quantity=Decimal(1),
+            )
+        )
+    )
+
+    assert trader.now() >= later
