@@ -51,7 +51,7 @@ def test_candles_come_out_as_they_went_in(tmp_path, kind):
 
 def test_trades_are_numbered_without_a_gap_across_hours(tmp_path):
     exchange = Exchange(read_replay(written(tmp_path, "sales"), Synthetic(7, 0.015)), 8)
-    found = exchange.tapes["XRP/USD"].between(0, (FIRST + 10**6) * 10**9)
+    found = exchange.tapes["XRP/USD"].between((FIRST - 1) * 10**9, (FIRST + 10**6) * 10**9)
 
     assert list(found.identity) == list(range(1, len(ROWS) + 1))
     assert list(found.price) == [round(row[1] * 10**5) for row in ROWS]
