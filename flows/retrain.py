@@ -58,7 +58,7 @@ class Retrained:
     experiment_id: str | None = None
 
 
-def _mark_failed(flow: object, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
+def _mark_failed(flow: object, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect passes all three
     with Session(open_engine(DatabaseSettings())) as session, session.begin():
         retrainings.fail_job(
             session,

@@ -121,7 +121,6 @@ def test_there_is_no_other_top_level_folder():
     assert {name for name in folders if not name.startswith(".")} <= FOLDERS
 
 
-@pytest.mark.skipif(not (ROOT / "trader/live.py").exists(), reason="there is no live trader")
 def test_the_live_trader_runs_without_the_heavy_libraries():
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({HEAVY!r})); "

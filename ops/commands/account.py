@@ -162,9 +162,9 @@ def reconcile_command(*, accept: bool, reason: str | None, as_json: bool) -> Non
     """
     if accept != (reason is not None):
         raise click.UsageError("--accept and --reason go together")
-    from trader import settlement  # noqa: PLC0415 - ccxt takes a second to import
-    from trader.exchange import Exchange  # noqa: PLC0415
-    from trader.settings import ExchangeSettings  # noqa: PLC0415
+    from trader import settlement
+    from trader.exchange import Exchange
+    from trader.settings import ExchangeSettings
 
     ours, exchange = engine(), Exchange(ExchangeSettings())
     if reason is not None:

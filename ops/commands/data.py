@@ -29,9 +29,9 @@ DAYS = click.IntRange(1, 3_650)
 @click.option("--days", default=14, show_default=True, type=DAYS, help="How far back.")
 def ingest_command(symbol: str, interval_seconds: int, days: int) -> None:
     """Fetch the bars that are missing, from the exchange's public history."""
-    from trader import ingestion  # noqa: PLC0415 - ccxt takes a second to import
-    from trader.public_data import PublicData  # noqa: PLC0415
-    from trader.settings import ExchangeSettings  # noqa: PLC0415
+    from trader import ingestion
+    from trader.public_data import PublicData
+    from trader.settings import ExchangeSettings
 
     outcome = ingestion.ingest(
         engine(),

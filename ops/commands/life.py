@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 def registry() -> MlflowClient:
     """Open the model registry."""
-    from registry.settings import ModelRegistrySettings  # noqa: PLC0415
-    from registry.store import open_registry  # noqa: PLC0415 - mlflow takes seconds to import
+    from registry.settings import ModelRegistrySettings
+    from registry.store import open_registry
 
     return open_registry(ModelRegistrySettings())
 
@@ -51,7 +51,7 @@ def retrain_command(
     cost: float | None,
 ) -> None:
     """Run the retraining flow here and now; exit 1 if the gate refuses the model."""
-    from flows.retrain import retrain  # noqa: PLC0415 - prefect and mlflow take seconds
+    from flows.retrain import retrain
 
     outcome = retrain(
         symbol,
@@ -72,7 +72,7 @@ def retrain_command(
 @as_json
 def models_command(symbol: str, *, as_json: bool) -> None:
     """List a market's registered versions with the gate's verdict on each."""
-    from registry import store  # noqa: PLC0415 - mlflow takes seconds to import
+    from registry import store
 
     rows = store.versions(registry(), symbol)
     if as_json:

@@ -58,9 +58,9 @@ def up_command(
 
     A second start continues where the first one stopped.
     """
-    from ops import assembly  # noqa: PLC0415
-    from ops.first_models import FirstModels  # noqa: PLC0415
-    from ops.table import Board  # noqa: PLC0415
+    from ops import assembly
+    from ops.first_models import FirstModels
+    from ops.table import Board
 
     began, stopping = time.monotonic(), Stopping()
     home = Home.at(environment.home())
@@ -138,7 +138,7 @@ def status_command(*, as_json: bool) -> None:
 @as_json
 def doctor_command(*, as_json: bool) -> None:
     """Check what the stack needs, whether it runs or not; exit 1 if something is wrong."""
-    from ops import doctor  # noqa: PLC0415
+    from ops import doctor
 
     findings = doctor.examine(Home.at(environment.home()), StackSettings())
     if as_json:
@@ -169,13 +169,13 @@ def demo_command(*, keep: bool, speed: float) -> None:
     Logs, artifacts and the summary stay in FRIDAY_HOME/demo-<time>; the database goes,
     unless the demo failed or --keep is given.
     """
-    from ops import demo  # noqa: PLC0415
+    from ops import demo
 
     demo.run(environment.home(), Stopping(), speed=speed, keep=keep)
 
 
 def _wishes(exchange: str, given: dict[str, int | None], *, speed: float, trader: bool) -> Any:
-    from ops.assembly import Wishes  # noqa: PLC0415
+    from ops.assembly import Wishes
 
     settings = StackSettings()
     return Wishes(
@@ -209,8 +209,8 @@ def _supervisor(home: Home) -> psutil.Process | None:
 
 
 def _end_leftovers(home: Home) -> None:
-    from ops import postgres  # noqa: PLC0415
-    from ops.stack import clean_up  # noqa: PLC0415
+    from ops import postgres
+    from ops.stack import clean_up
 
     _lock = home.lock()
     ended = clean_up(home)
