@@ -119,7 +119,7 @@ class Round:
 
     def _promote(self, symbol: str) -> str:
         from registry import store  # noqa: PLC0415 - mlflow takes seconds to import
-        from registry.settings import ModelRegistrySettings  # noqa: PLC0415
+        from registry.settings import ModelRegistrySettings  # noqa: PLC0415 - not before a round runs
 
         settings = ModelRegistrySettings.model_validate({"MLFLOW_TRACKING_URI": self.plan.mlflow})
         client = store.open_registry(settings)

@@ -21,7 +21,7 @@ def promote(
         RegistryError: The registry does not have the version, or its gate refused it.
     """
     from registry import store  # noqa: PLC0415 - mlflow takes seconds to import
-    from trader import adoption  # noqa: PLC0415
+    from trader import adoption  # noqa: PLC0415 - it imports the registry
 
     found = store.version(client, symbol, version)
     with Session(engine) as session, session.begin():

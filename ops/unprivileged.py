@@ -39,7 +39,7 @@ def check_reach(path: Path, account: Mapping[str, Any]) -> None:
         CannotStart: It may not; the message names the first folder that is closed to it.
     """
     probe = ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)]
-    if subprocess.run(probe, check=False, cwd="/", **account).returncode != 0:  # noqa: S603
+    if subprocess.run(probe, check=False, cwd="/", **account).returncode != 0:  # noqa: S603 - a fixed command; the path is an argument
         raise CannotStart(
             "PostgreSQL does not run as root, so it runs as 'nobody', who is not allowed to "
             f"enter {_first_closed(path)}; clone the project into a folder that everybody may "

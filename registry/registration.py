@@ -88,8 +88,8 @@ def _upload_model(client: MlflowClient, candidate: Candidate, run_id: str, folde
 
 def _write_model(candidate: Candidate, folder: Path) -> None:
     import mlflow.xgboost  # noqa: PLC0415 - seconds to import, so only where models are written
-    from mlflow.models import ModelSignature  # noqa: PLC0415
-    from mlflow.types import ColSpec, Schema  # noqa: PLC0415
+    from mlflow.models import ModelSignature  # noqa: PLC0415 - mlflow takes seconds to import
+    from mlflow.types import ColSpec, Schema  # noqa: PLC0415 - mlflow takes seconds to import
 
     contract = candidate.contract
     mlflow.xgboost.save_model(
@@ -112,7 +112,7 @@ def _write_model(candidate: Candidate, folder: Path) -> None:
 def _log_run(
     client: MlflowClient, candidate: Candidate, run_id: str, model_id: str, folder: Path
 ) -> None:
-    from mlflow.entities import LoggedModelOutput, Metric, Param  # noqa: PLC0415
+    from mlflow.entities import LoggedModelOutput, Metric, Param  # noqa: PLC0415 - mlflow takes seconds to import
 
     now = int(datetime.now(UTC).timestamp() * 1000)
     metrics = [
@@ -135,7 +135,7 @@ def _log_run(
 
 
 def _dataset(candidate: Candidate) -> object:
-    from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
+    from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415 - mlflow takes seconds to import
 
     contract = candidate.contract
     source = {
@@ -154,7 +154,7 @@ def _dataset(candidate: Candidate) -> object:
 
 
 def _create_version(client: MlflowClient, candidate: Candidate, run_id: str, model_id: str) -> int:
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - mlflow takes seconds to import
 
     symbol = candidate.contract.symbol
     try:

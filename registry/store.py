@@ -164,7 +164,7 @@ def translated(what: str) -> Iterator[None]:
         RegistryUnreachable: Anything else went wrong with MLflow.
     """
     import requests  # noqa: PLC0415 - only ever needed beside mlflow
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - mlflow takes seconds to import
 
     try:
         yield

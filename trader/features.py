@@ -171,7 +171,7 @@ def compute(bars: pd.DataFrame, interval: timedelta | None = None) -> pd.DataFra
     for n, row in enumerate(values.tolist()):
         if n in holes:
             features._forget()  # noqa: SLF001 - the two are one thing
-        result = features._push(tuple(row))  # noqa: SLF001
+        result = features._push(tuple(row))  # noqa: SLF001 - the batch is the same class, folded
         if result is not None:
             table[n] = result
     return pd.DataFrame(table, index=bars.index, columns=list(NAMES))

@@ -3,10 +3,24 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from trader.market import Side
+from trader.market import Instrument, Side
 from trader.orders import Accepted, Cancelled, Filled, Order, client_order_id
 
 NOON = datetime.fromtimestamp(1_790_000_000, UTC)
+
+XRP = Instrument(
+    symbol="XRP/USD",
+    exchange_id="XXRPZUSD",
+    base="XRP",
+    quote="USD",
+    price_decimals=5,
+    quantity_decimals=8,
+    cost_decimals=8,
+    quantity_min=Decimal("1.65"),
+    cost_min=Decimal("0.5"),
+    maker_fee=Decimal("0.0008"),
+    taker_fee=Decimal("0.002"),
+)
 
 
 def order(**changes):

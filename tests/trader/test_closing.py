@@ -8,6 +8,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 import xgboost as xgb
+from orders_of_ours import XRP
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -18,26 +19,13 @@ from trader import accounts, features, ledger, record
 from trader.bars import Bar
 from trader.closing import Circumstances, close_bar
 from trader.desk import Desk
-from trader.market import Instrument, Quote
+from trader.market import Quote
 from trader.models import ModelLoaded
 from trader.orders import Status
 from trader.risk import Limits
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
-XRP = Instrument(
-    symbol="XRP/USD",
-    exchange_id="XXRPZUSD",
-    base="XRP",
-    quote="USD",
-    price_decimals=5,
-    quantity_decimals=8,
-    cost_decimals=8,
-    quantity_min=Decimal("1.65"),
-    cost_min=Decimal("0.5"),
-    maker_fee=Decimal("0.0008"),
-    taker_fee=Decimal("0.002"),
-)
 
 
 def bar(number):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from orders_of_ours import NOON, accepted, filled, order
+from orders_of_ours import NOON, XRP, accepted, filled, order
 from paper_exchange import PaperExchange, serving
 from sqlalchemy.orm import Session
 
@@ -17,25 +17,12 @@ from trader.events import CaughtUp, ExecutionReport, Traded
 from trader.exchange import Exchange
 from trader.lease import Lease
 from trader.live import Trader
-from trader.market import Instrument, Side, Trade
+from trader.market import Side, Trade
 from trader.orders import Status
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.stream import Disconnected
 from trader.telemetry import InfluxSettings, Telemetry
 
-XRP = Instrument(
-    symbol="XRP/USD",
-    exchange_id="XXRPZUSD",
-    base="XRP",
-    quote="USD",
-    price_decimals=5,
-    quantity_decimals=8,
-    cost_decimals=8,
-    quantity_min=Decimal("1.65"),
-    cost_min=Decimal("0.5"),
-    maker_fee=Decimal("0.0008"),
-    taker_fee=Decimal("0.002"),
-)
 AWAY = ExchangeSettings(
     rest_url="http://127.0.0.1:1", api_key="key", api_secret="c2VjcmV0", request_interval_seconds=0
 )
