@@ -55,6 +55,7 @@ COMMANDS = {
     "reconcile": "account",
     "halt": "account",
     "resume": "account",
+    "bench": "bench",
 }
 # Commands that take no running stack's environment: they make or end one, or run alone.
 OF_THEIR_OWN = {"up", "demo", "down", "sandbox"}

@@ -1,0 +1,1 @@
+"""The numbers this project promises, measured here and now by `friday bench`."""
