@@ -20,7 +20,17 @@ import numpy as np
 from sandbox.errors import BadStart
 from sandbox.instruments import PAIRS, Pair
 from sandbox.path import STEPS
-from sandbox.synthetic import HOUR_NS, STEP_NS, Block, Ints, Levels, Prints, Synthetic, levels_of
+from sandbox.synthetic import (
+    HOUR_NS,
+    STEP_NS,
+    Block,
+    Ints,
+    Levels,
+    Prints,
+    Synthetic,
+    many_sides,
+    one_side,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -98,7 +108,11 @@ class Replay:
 
     def side(self, pair: Pair, time: int, depth: int, *, asks: bool) -> Levels:
         """Give one side of the book at a moment, best first."""
-        return levels_of(self.seed, pair, self.touch(pair, time)[asks], time, depth, asks=asks)
+        return one_side(self, pair, time, depth, asks=asks)
+
+    def sides(self, pair: Pair, times: Ints, depth: int, *, asks: bool) -> Levels:
+        """Give one side of the book at many moments, a row for each."""
+        return many_sides(self, pair, times, depth, asks=asks)
 
 
 def read_replay(path: str, rest: Synthetic) -> Replay:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +59,8 @@ class Block:
 class Levels:
     """One side of the book from the touch outward, each level with the stamp of its order.
 
-    The stamp changes when the order at a price is replaced by another.
+    The stamp changes when the order at a price is replaced by another. Where a side was asked
+    for at many moments at once, each moment is a row.
     """
 
     price: Ints
@@ -96,13 +97,46 @@ class Synthetic:
 
     def side(self, pair: Pair, time: int, depth: int, *, asks: bool) -> Levels:
         """Give one side of the book at a moment, best first."""
-        return levels_of(self.seed, pair, self.touch(pair, time)[asks], time, depth, asks=asks)
+        return one_side(self, pair, time, depth, asks=asks)
+
+    def sides(self, pair: Pair, times: Ints, depth: int, *, asks: bool) -> Levels:
+        """Give one side of the book at many moments, a row for each."""
+        return many_sides(self, pair, times, depth, asks=asks)
 
 
-def levels_of(seed: int, pair: Pair, touch: int, time: int, depth: int, *, asks: bool) -> Levels:
-    """Make one side of the book around a best price, the same for the same moment."""
-    base = number(seed, pair.symbol, "asks" if asks else "bids")
-    return _side(base, pair, touch, time // STEP_NS, depth if asks else -depth)
+class Quoted(Protocol):
+    """A market whose best prices change at equal steps."""
+
+    @property
+    def seed(self) -> int:
+        """What the depth behind the best prices is drawn from."""
+
+    def block(self, pair: Pair, hour: int) -> Block:
+        """Give one hour of a market, counted from 1970."""
+
+
+def moments(after: int, until: int) -> Ints:
+    """Give the moments at which quotes change, later than one time and up to another."""
+    return STEP_NS * np.arange(after // STEP_NS + 1, until // STEP_NS + 1, dtype=np.int64)
+
+
+def one_side(market: Quoted, pair: Pair, time: int, depth: int, *, asks: bool) -> Levels:
+    """Make one side of the book around the best price, the same for the same moment."""
+    made = many_sides(market, pair, np.array([time]), depth, asks=asks)
+    return Levels(made.price[0], made.quantity[0], made.stamp[0])
+
+
+def many_sides(market: Quoted, pair: Pair, times: Ints, depth: int, *, asks: bool) -> Levels:
+    """Make one side of the book at many moments in order, a row for each."""
+    base = number(market.seed, pair.symbol, "asks" if asks else "bids")
+    touches = []
+    for hour in range(int(times[0]) // HOUR_NS, int(times[-1]) // HOUR_NS + 1):
+        low, high = np.searchsorted(times, [hour * HOUR_NS, (hour + 1) * HOUR_NS])
+        block = market.block(pair, hour)
+        quotes = block.ask if asks else block.bid
+        touches.append(quotes[times[low:high] % HOUR_NS // STEP_NS])
+    steps = times // STEP_NS
+    return _sides(base, pair, np.concatenate(touches), steps, depth if asks else -depth)
 
 
 @lru_cache(maxsize=256)
@@ -159,26 +193,25 @@ def _unit(values: Integers) -> npt.NDArray[np.float64]:
     return (values >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
-def _side(base: int, pair: Pair, touch: int, step: int, depth: int) -> Levels:
+def _sides(base: int, pair: Pair, touch: Ints, step: Ints, depth: int) -> Levels:
     """Place one order in every cell of prices beyond the touch, each with its own life."""
     cell, size = pair.cell, pair.typical_cost / pair.typical_price * 10**pair.lot_decimals
-    outward = 1 if depth > 0 else -1
-    cells = touch // cell + outward * np.arange(1, abs(depth), dtype=np.int64)
+    outward = np.sign(depth) * np.arange(1, abs(depth), dtype=np.int64)
+    cells = (touch // cell)[:, None] + outward
     names = scramble(cells.astype(np.uint64) ^ np.uint64(base & 0xFFFFFFFFFFFFFFFF))
     life = 40 + (names % np.uint64(80)).astype(np.int64)
-    stamp = (step + (names % np.uint64(997)).astype(np.int64)) // life
+    stamp = (step[:, None] + (names % np.uint64(997)).astype(np.int64)) // life
     first = scramble(names ^ stamp.astype(np.uint64))
     second, third = scramble(first), scramble(scramble(first))
     price = cells * cell + (first % np.uint64(cell)).astype(np.int64)
     spread = _unit(first) + _unit(second) + _unit(third) - 1.5
     quantity = (4 * size * np.exp(2.0 * spread)).astype(np.int64) + 1
     touch_stamp = step // _TOUCH_LIFE
-    own = scramble(np.array([touch, touch_stamp, base & 0x7FFFFFFF]).astype(np.uint64))
-    at_touch = (
-        int(2 * size * (0.2 + 2 * float(_unit(scramble(own[:1] ^ own[1:2] ^ own[2:]))[0]))) + 1
-    )
+    own = scramble(touch.astype(np.uint64)) ^ scramble(touch_stamp.astype(np.uint64))
+    drawn = _unit(scramble(own ^ scramble(np.array([base & 0x7FFFFFFF], np.uint64))))
+    at_touch = (2 * size * (0.2 + 2 * drawn)).astype(np.int64) + 1
     return Levels(
-        np.concatenate([[touch], price]),
-        np.concatenate([[at_touch], quantity]),
-        np.concatenate([[touch_stamp], stamp]),
+        np.column_stack([touch, price]),
+        np.column_stack([at_touch, quantity]),
+        np.column_stack([touch_stamp, stamp]),
     )
