@@ -16,11 +16,11 @@ from sandbox.wire import SECOND_NS, encode, order_body, stamp
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from sandbox.connection import Connection
+    from sandbox.connection import SocketConnection
     from sandbox.faults import Fault
 
 
-def add_routes(app: web.Application, venue: Venue, connections: set[Connection]) -> None:
+def add_routes(app: web.Application, venue: Venue, connections: set[SocketConnection]) -> None:
     """Add the doors of administration to an application."""
     desk = Desk(venue, connections)
     app.router.add_get("/health", desk.health)
@@ -38,7 +38,7 @@ def add_routes(app: web.Application, venue: Venue, connections: set[Connection])
 class Desk:
     """Answers the person who runs the sandbox."""
 
-    def __init__(self, venue: Venue, connections: set[Connection]) -> None:
+    def __init__(self, venue: Venue, connections: set[SocketConnection]) -> None:
         self._venue = venue
         self._connections = connections
 
@@ -167,7 +167,7 @@ def _plain(amounts: dict[str, Decimal]) -> dict[str, str]:
     return {a: f"{amount:.{ASSET_BY_ID[a].decimals}f}" for a, amount in amounts.items()}
 
 
-async def _cut(connection: Connection, fault: Fault) -> None:
+async def _cut(connection: SocketConnection, fault: Fault) -> None:
     if fault.kind == "abort":
         connection.abort()
     else:

@@ -25,14 +25,13 @@ class Topic:
     detail: str = ""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Connection:
     """A client's connection. Messages are queued and leave in order.
 
     `opens` says which channels the door it came through serves: public, private or both.
     """
 
-    socket: web.WebSocketResponse
     number: int
     opens: frozenset[str]
     topics: set[Topic] = field(default_factory=set)
@@ -42,8 +41,7 @@ class Connection:
     heard: float = field(default_factory=time.monotonic)
     said: float = field(default_factory=time.monotonic)
     outlet: Callable[[Connection, bytes], list[bytes]] | None = None
-    _queue: deque[bytes] = field(default_factory=deque)
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: deque[bytes] = field(default_factory=deque)
 
     def send(self, message: bytes) -> None:
         """Send a message, by way of the outlet if there is one."""
@@ -52,9 +50,8 @@ class Connection:
 
     def queue(self, message: bytes) -> None:
         """Queue a message; a client that does not read is cut off."""
-        self._queue.append(message)
-        self._wake.set()
-        if len(self._queue) > LONGEST_QUEUE:
+        self.waiting.append(message)
+        if len(self.waiting) > LONGEST_QUEUE:
             self.abort()
 
     def next_sequence(self, channel: str) -> int:
@@ -64,7 +61,24 @@ class Connection:
 
     def abort(self) -> None:
         """Cut the connection without a word."""
-        self._queue.clear()
+        self.waiting.clear()
+
+
+@dataclass(eq=False, kw_only=True)
+class SocketConnection(Connection):
+    """A connection whose messages leave through a socket."""
+
+    socket: web.WebSocketResponse
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def queue(self, message: bytes) -> None:
+        """Queue a message and wake the writer."""
+        super().queue(message)
+        self._wake.set()
+
+    def abort(self) -> None:
+        """Cut the connection without a word."""
+        super().abort()
         transport = self.socket.get_extra_info("transport")
         request = getattr(self.socket, "_req", None)
         transport = transport or (request.transport if request is not None else None)
@@ -76,6 +90,6 @@ class Connection:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue:
-                await self.socket.send_frame(self._queue.popleft(), WSMsgType.TEXT)
+            while self.waiting:
+                await self.socket.send_frame(self.waiting.popleft(), WSMsgType.TEXT)
             self.said = time.monotonic()

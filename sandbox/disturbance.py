@@ -1,24 +1,28 @@
-"""The damage that faults do at the doors: to answers over REST and to websocket messages."""
+"""The damage that faults do at the doors: to answers over REST and to websocket messages.
+
+Nothing here waits: who serves is told for how long to wait, and does it on its own clock.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
-from sandbox.faults import MESSAGES, REST, Fault
+from sandbox.kinds import MESSAGES, REST
 from sandbox.rest import refusal
-from sandbox.wire import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from sandbox.connection import Connection
+    from sandbox.faults import Fault
     from sandbox.venue import Venue
 
+    Later = Callable[[float, Callable[[], None]], object]
+
 JSON = "application/json; charset=utf-8"
+HTML = "text/html; charset=utf-8"
 BEAT = b'{"channel":"heartbeat"}'
 _CHANNEL = re.compile(rb'^\{"channel":"([a-z]+)"')
 _METHOD = re.compile(rb'"method":"([a-z_]+)"')
@@ -27,51 +31,66 @@ _SEQUENCE = re.compile(rb'"sequence":(\d+)')
 _CHECKSUM = re.compile(rb'"checksum":(\d+)')
 
 
-def answer(body: bytes) -> web.Response:
-    """Answer the way Kraken does: 200 and JSON, whatever the JSON says."""
-    return web.Response(body=body, headers={"Content-Type": JSON})
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What a request gets: 200 and JSON, as Kraken does whatever the JSON says, or damage.
+
+    Where nothing is `given` the connection is cut instead.
+    """
+
+    body: bytes = b""
+    status: int = 200
+    kind: str = JSON
+    given: bool = True
 
 
-async def respond(
-    venue: Venue, request: web.Request, name: str, make: Callable[[], bytes]
-) -> web.Response:
-    """Answer a request over REST, unless a fault has something else in mind."""
-    fault = venue.faults.take(REST, stamp(venue.clock.now()), method=name)
+def reply_in_time(
+    venue: Venue, name: str, make: Callable[[], bytes]
+) -> Generator[float, None, Reply]:
+    """Answer a request over REST, unless a fault has something else in mind.
+
+    Yields:
+        Seconds to wait before going on.
+    """
+    fault = venue.faults.take(REST, venue.clock.now(), method=name)
     if fault is None:
-        return answer(make())
+        return Reply(body=make())
     if fault.kind == "delay_before":
-        await asyncio.sleep(fault.seconds)
-        return answer(make())
+        yield fault.seconds
+        return Reply(body=make())
     if fault.kind == "drop_before" or (fault.kind in {"status", "error"} and not fault.after):
-        return _damaged(fault, request, b"")
+        return _damaged(fault, b"")
     body = make()
     if fault.kind == "delay":
-        await asyncio.sleep(fault.seconds)
-    return _damaged(fault, request, body)
+        yield fault.seconds
+    return _damaged(fault, body)
 
 
-def _damaged(fault: Fault, request: web.Request, body: bytes) -> web.Response:
+def _damaged(fault: Fault, body: bytes) -> Reply:
     match fault.kind:
         case "status":
             page = f"<html><body>{fault.status}</body></html>"
-            return web.Response(status=fault.status, text=page, content_type="text/html")
+            return Reply(body=page.encode(), status=fault.status, kind=HTML)
         case "error":
-            return answer(refusal(fault.text))
+            return Reply(body=refusal(fault.text))
         case "truncated":
-            return answer(body[: len(body) // 2])
+            return Reply(body=body[: len(body) // 2])
         case "delay":
-            return answer(body)
+            return Reply(body=body)
         case "drop_before" | "drop_after":
-            if request.transport is not None:
-                request.transport.abort()
-    return answer(b"")
+            return Reply(given=False)
+    return Reply()
 
 
 class Outlet:
-    """Everything a connection sends passes here, one outlet a connection."""
+    """Everything a connection sends passes here, one outlet a connection.
 
-    def __init__(self, venue: Venue) -> None:
+    `later` calls a function when so many seconds have passed.
+    """
+
+    def __init__(self, venue: Venue, later: Later) -> None:
         self._venue = venue
+        self._later = later
         self._kept: list[bytes] = []
 
     def __call__(self, connection: Connection, message: bytes) -> list[bytes]:
@@ -95,7 +114,7 @@ class Outlet:
             found[1].decode() if (found := part.search(message)) else ""
             for part in (_CHANNEL, _METHOD, _SYMBOL)
         )
-        now = stamp(self._venue.clock.now())
+        now = self._venue.clock.now()
         return self._venue.faults.take(kinds, now, method=method, channel=channel, symbol=symbol)
 
     def _disturb(self, connection: Connection, fault: Fault, message: bytes) -> list[bytes]:
@@ -105,8 +124,7 @@ class Outlet:
             case "reordered":
                 self._kept.append(message)
             case "late":
-                loop = asyncio.get_running_loop()
-                loop.call_later(fault.seconds, connection.queue, message)
+                self._later(fault.seconds, lambda: connection.queue(message))
             case "wrong_checksum":
                 return [_CHECKSUM.sub(_next, message)]
             case "sequence_gap":

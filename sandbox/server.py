@@ -14,20 +14,19 @@ from aiohttp import WSMsgType, web
 
 from sandbox import admin, rest
 from sandbox.candles import INTERVALS, WIDE, warm
-from sandbox.connection import Connection
-from sandbox.disturbance import Outlet, respond
+from sandbox.connection import SocketConnection
+from sandbox.disturbance import reply_in_time
 from sandbox.errors import BadStart
-from sandbox.feeds import Feeds
+from sandbox.floor import Floor
 from sandbox.instruments import find_pair
-from sandbox.requests import Dialogue
-from sandbox.wire import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sandbox.venue import Venue
 
-BEAT_SECONDS = 1.0
 TICK_SECONDS = 0.02
-IDLE_SECONDS = 60.0
+CHECKPOINT_SECONDS = 5.0
 WIDE_INTERVALS = tuple(str(interval) for interval in INTERVALS if interval >= WIDE)
 LARGEST_BODY = 1 << 20
 DOORS = {
@@ -42,9 +41,8 @@ class Server:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._feeds = Feeds(venue)
-        self._announced = venue.mode
-        self.connections: set[Connection] = set()
+        self._floor: Floor[SocketConnection] = Floor(venue)
+        self.connections = self._floor.connections
         self.stopping = asyncio.Event()
 
     def application(self) -> web.Application:
@@ -64,8 +62,8 @@ class Server:
         if request.match_info["name"] == "OHLC":
             await self._prepare_candles(query)
         name = request.match_info["name"]
-        return await respond(
-            self._venue, request, name, lambda: rest.answer_public(self._venue, name, query)
+        return await self._respond(
+            request, name, lambda: rest.answer_public(self._venue, name, query)
         )
 
     async def _prepare_candles(self, query: dict[str, str]) -> None:
@@ -80,22 +78,35 @@ class Server:
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = await request.read()
         name = request.match_info["name"]
-        return await respond(
-            self._venue,
-            request,
-            name,
-            lambda: rest.answer_private(self._venue, name, headers, body),
+        return await self._respond(
+            request, name, lambda: rest.answer_private(self._venue, name, headers, body)
+        )
+
+    async def _respond(
+        self, request: web.Request, name: str, make: Callable[[], bytes]
+    ) -> web.Response:
+        steps = reply_in_time(self._venue, name, make)
+        while True:
+            try:
+                await asyncio.sleep(next(steps))
+            except StopIteration as over:
+                reply = over.value
+                break
+        if not reply.given and request.transport is not None:
+            request.transport.abort()
+        return web.Response(
+            body=reply.body, status=reply.status, headers={"Content-Type": reply.kind}
         )
 
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse(compress=False, max_msg_size=LARGEST_BODY, timeout=0.2)
         await ws.prepare(request)
-        connection = Connection(ws, secrets.randbits(63), DOORS[request.path])
-        connection.outlet = Outlet(self._venue)
-        self.connections.add(connection)
+        connection = SocketConnection(
+            socket=ws, number=secrets.randbits(63), opens=DOORS[request.path]
+        )
+        loop = asyncio.get_running_loop()
+        dialogue = self._floor.enter(connection, loop.call_later)
         writer = asyncio.create_task(connection.write())
-        connection.send(status_message(self._venue.mode, connection.number))
-        dialogue = Dialogue(self._venue, self._feeds, connection)
         try:
             async for message in ws:
                 connection.heard = time.monotonic()
@@ -105,55 +116,21 @@ class Server:
             writer.cancel()
             with suppress(asyncio.CancelledError, ConnectionError):
                 await writer
-            self._feeds.drop(connection)
-            self.connections.discard(connection)
+            self._floor.leave(connection)
         return ws
 
-    def announce(self) -> None:
-        """Tell every connection the exchange's mode if it has changed."""
-        if self._venue.mode == self._announced:
-            return
-        self._announced = self._venue.mode
-        for connection in self.connections:
-            connection.send(status_message(self._venue.mode, connection.number))
-
     async def tick(self) -> None:
-        """Let time pass: publish the market, beat, and close what has gone quiet."""
-        beaten = checkpointed = time.monotonic()
+        """Let time pass until it is time to stop."""
+        checkpointed = time.monotonic()
         while not self.stopping.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), TICK_SECONDS)
-            now = self._venue.sync()
-            self._venue.commit(now)
-            self.announce()
             at = time.monotonic()
-            if at - beaten >= BEAT_SECONDS:
-                beaten = at
-                await self._beat(at)
-            if at - checkpointed >= 5 * BEAT_SECONDS:
+            for connection in self._floor.pulse(at):
+                await connection.socket.close(code=1000)
+            if at - checkpointed >= CHECKPOINT_SECONDS:
                 checkpointed = at
                 self._venue.checkpoint()
-
-    async def _beat(self, at: float) -> None:
-        for connection in list(self.connections):
-            if connection.topics:
-                if at - connection.said >= BEAT_SECONDS:
-                    connection.send(b'{"channel":"heartbeat"}')
-            elif at - connection.heard > IDLE_SECONDS:
-                await connection.socket.close(code=1000)
-
-
-def status_message(mode: str, number: int) -> bytes:
-    """Write the message that greets a connection and tells of a change of mode."""
-    body = {
-        "version": "2.0.10",
-        "system": "online" if mode == "limit_only" else mode,
-        "api_version": "v2",
-        "connection_id": number,
-        "upcoming_maintenance": [],
-        "emergency": [],
-    }
-    return encode({"channel": "status", "type": "update", "data": [body]})
 
 
 def bind(host: str, port: int) -> socket.socket:

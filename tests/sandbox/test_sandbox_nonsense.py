@@ -104,7 +104,7 @@ class Sink(Connection):
     """A connection whose messages stay here."""
 
     def __init__(self):
-        super().__init__(None, 1, frozenset({"public", "private"}))
+        super().__init__(number=1, opens=frozenset({"public", "private"}))
         self.sent = []
 
     def send(self, message):
