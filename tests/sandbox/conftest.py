@@ -40,10 +40,16 @@ class Running:
 
     def client(self, key=KEY, secret=SECRET):
         """Give an unmodified ccxt that talks to this sandbox."""
-        api = {"public": self.http, "private": self.http}
+        urls = {"api": self.addresses()}
         return ccxt.kraken(
-            {"apiKey": key, "secret": secret, "enableRateLimit": False, "urls": {"api": api}}
+            {"apiKey": key, "secret": secret, "enableRateLimit": False, "urls": urls}
         )
+
+    def addresses(self):
+        """Give the addresses that any ccxt takes, over REST and the websocket."""
+        doors = {"publicV2": self.ws + "/public/v2", "privateV2": self.ws + "/auth/v2"}
+        ws = {"public": self.ws, "private": self.ws, **doors}
+        return {"public": self.http, "private": self.http, "ws": ws}
 
     def new_client(self, account="main"):
         """Give a ccxt with a key and an account of its own."""

@@ -9,8 +9,6 @@ import ccxt
 import ccxt.pro
 import pytest
 import requests
-from kraken import exceptions
-from kraken.spot import User
 from websockets.exceptions import ConnectionClosed
 
 from sandbox.faults import Faults
@@ -80,81 +78,6 @@ def test_an_answer_may_come_late(sandbox, fault, kind):
     with pytest.raises(ccxt.RequestTimeout):
         place(client)
     assert len(strikes(sandbox, name)) == 1
-
-
-# The two left columns of the table of errors in kraken.md, as ccxt and the SDK raise them.
-ERRORS = [
-    ("EAPI:Invalid key", "AuthenticationError", "KrakenInvalidAPIKeyError"),
-    ("EAPI:Invalid signature", "ExchangeError", "KrakenInvalidSignatureError"),
-    ("EAPI:Invalid nonce", "InvalidNonce", "KrakenInvalidNonceError"),
-    ("EAPI:Rate limit exceeded", "DDoSProtection", "KrakenApiLimitExceededError"),
-    ("EOrder:Rate limit exceeded", "DDoSProtection", "KrakenRateLimitExceededError"),
-    ("EOrder:Domain rate limit exceeded", "ExchangeError", None),
-    ("EGeneral:Too many requests", "DDoSProtection", None),
-    ("EGeneral:Temporary lockout", "DDoSProtection", "KrakenTemporaryLockoutError"),
-    ("EService: Throttled: 1795000000", "ExchangeError", None),
-    ("EService:Unavailable", "ExchangeNotAvailable", "KrakenServiceUnavailableError"),
-    ("EService:Busy", "ExchangeNotAvailable", None),
-    ("EDatabase:Internal error", "ExchangeNotAvailable", None),
-    ("EService:Timeout", "ExchangeError", None),
-    ("EService:Deadline elapsed", "ExchangeError", "KrakenDeadlineElapsedError"),
-    (
-        "EService:Market in cancel_only mode",
-        "OnMaintenance",
-        "KrakenMarketInOnlyCancelModeError",
-    ),
-    ("EService:Market in post_only mode", "OnMaintenance", "KrakenMarketInOnlyPostModeError"),
-    ("EService:Market in limit_only mode", "ExchangeError", None),
-    ("EGeneral:Internal error", "ExchangeNotAvailable", None),
-    ("EGeneral:Internal error[:1]", "ExchangeError", None),
-    ("EGeneral:Permission denied", "PermissionDenied", "KrakenPermissionDeniedError"),
-    ("EGeneral:Invalid arguments", "BadRequest", "KrakenInvalidArgumentsError"),
-    ("EGeneral:Invalid arguments:volume", "InvalidOrder", "KrakenInvalidArgumentsError"),
-    ("EGeneral:Invalid arguments:price", "InvalidOrder", "KrakenInvalidArgumentsError"),
-    ("EGeneral:Invalid arguments:ordertype", "ExchangeError", "KrakenInvalidArgumentsError"),
-    (
-        "EGeneral:Invalid arguments:cl_ord_id not unique",
-        "ExchangeError",
-        "KrakenInvalidArgumentsError",
-    ),
-    ("EOrder:Insufficient funds", "InsufficientFunds", "KrakenInsufficientFundsError"),
-    ("EOrder:Order minimum not met", "InvalidOrder", "KrakenOrderMinimumNotMetError"),
-    ("EOrder:Cost minimum not met", "ExchangeError", "KrakenCostMinimumNotMetError"),
-    ("EOrder:Tick size check failed", "ExchangeError", "KrakenTickSizeInvalidCheckError"),
-    ("EOrder:Orders limit exceeded", "ExchangeError", "KrakenOrderLimitsExceededError"),
-    ("EOrder:Post only order", "ExchangeError", None),
-    ("EOrder:Invalid order", "InvalidOrder", "KrakenInvalidOrderError"),
-    ("EOrder:Unknown order", "InvalidOrder", "KrakenUnknownOrderError"),
-    ("EOrder:Cancel pending", "CancelPending", None),
-    ("EQuery:Unknown asset pair", "ExchangeError", "KrakenUnknownAssetError"),
-    ("EQuery:Invalid asset pair", "BadSymbol", None),
-    ("ESession:Invalid session", "AuthenticationError", None),
-    ("EAuth:Rate limit exceeded", "RateLimitExceeded", None),
-    ("WGeneral:Something", "ExchangeError", None),
-]
-
-
-@pytest.fixture(scope="module")
-def victim(sandbox):
-    """Give one ccxt and one SDK client for the whole table."""
-    client = sandbox.new_client("victim")
-    minted = sandbox.ask("/admin/keys", {"account": "victim"})
-    return client, User(key=minted["key"], secret=minted["secret"], url=sandbox.http)
-
-
-@pytest.mark.parametrize(("text", "in_ccxt", "in_sdk"), ERRORS)
-def test_clients_map_an_error_as_documented(victim, fault, text, in_ccxt, in_sdk):
-    client, user = victim
-    fault("error", method="Balance", text=text, times=2)
-    with pytest.raises(getattr(ccxt, in_ccxt)) as raised:
-        client.privatePostBalance()
-    assert type(raised.value).__name__ == in_ccxt
-    assert text in str(raised.value)
-    if in_sdk is None:
-        assert user.get_account_balance()["error"] == [text]
-    else:
-        with pytest.raises(getattr(exceptions, in_sdk)):
-            user.get_account_balance()
 
 
 def test_an_event_may_come_twice_or_never_or_with_a_wrong_number(sandbox, fault):
