@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time as system
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from trader import answers
 from trader.answers import Answer
 from trader.errors import ExchangeRefused, OutcomeUnknown
 from trader.orders import Accepted, LostTrack, Rejected
+from trader.world import REAL, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,10 +39,14 @@ class Exchange:
     """
 
     def __init__(
-        self, settings: ExchangeSettings, *, clock: Callable[[], datetime] = wall_clock
+        self,
+        settings: ExchangeSettings,
+        *,
+        clock: Callable[[], datetime] = wall_clock,
+        world: World = REAL,
     ) -> None:
         """Prepare to ask; nothing is sent yet."""
-        self._clock = clock
+        self._clock, self._world = clock, world
         self._interval = settings.request_interval_seconds
         self._lock = Lock()
         self._asked = float("-inf")
@@ -51,12 +55,14 @@ class Exchange:
         self._client = ccxt.kraken(
             {
                 "urls": {"api": {"public": settings.rest_url, "private": settings.rest_url}},
+                "session": world.http(),
                 "enableRateLimit": False,
                 "timeout": int(TIMEOUT.total_seconds() * 1000),
                 "apiKey": settings.api_key.get_secret_value() if settings.api_key else None,
                 "secret": settings.api_secret.get_secret_value() if settings.api_secret else None,
             }
         )
+        self._client.milliseconds = world.milliseconds
         self._client.on_rest_response = self._hear
         self._client.handle_errors = lambda *_: None
 
@@ -196,9 +202,9 @@ class Exchange:
 
     def _ask(self, method: str, **params: Any) -> Any:
         with self._lock:
-            if (rest := self._asked + self._interval - system.monotonic()) > 0:
-                system.sleep(rest)
-            self._asked = system.monotonic()
+            if (rest := self._asked + self._interval - self._world.monotonic()) > 0:
+                self._world.sleep(rest)
+            self._asked = self._world.monotonic()
             answer = self._exchange_words(method, params)
         return answers.read(answer)
 

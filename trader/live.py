@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import queue
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -43,6 +42,7 @@ from trader.reporting import record_report
 from trader.risk import Limits
 from trader.status import publish
 from trader.stream import Disconnected
+from trader.world import REAL, World
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,6 +79,7 @@ class Trader:
     telemetry: Telemetry
     events: queue.Queue[object]
     exchange_status: str
+    world: World = REAL
     stopping: bool = False
     caught_up: bool = False
     word: str = ""
@@ -93,11 +94,18 @@ class Trader:
             LeaseLost: Another trader may be live; nothing was sent since the last check.
         """
         while not self.stopping:
+            event = None
             with suppress(queue.Empty):
-                self._take(self.events.get(timeout=POLL))
-            if time.monotonic() >= self._due:
-                self._attend()
-                self._due = time.monotonic() + DUTIES_EVERY
+                event = self.events.get(timeout=POLL)
+            self.turn(event)
+
+    def turn(self, event: object | None = None) -> None:
+        """Take an event, if there is one, and attend to what is due."""
+        if event is not None:
+            self._take(event)
+        if self.world.monotonic() >= self._due:
+            self._attend()
+            self._due = self.world.monotonic() + DUTIES_EVERY
 
     def stop(self, *_signal: object) -> None:
         """Let the loop end after the event it is at."""
@@ -105,7 +113,7 @@ class Trader:
 
     def settle(self, trigger: str) -> None:
         """Compare the record with the exchange's; halt over what no news explains."""
-        found = settlement.reconcile(self.engine, self.exchange, trigger=trigger)
+        found = settlement.reconcile(self.engine, self.exchange, trigger=trigger, world=self.world)
         if not found.clean:
             with Session(self.engine) as session, session.begin():
                 record.halt(
@@ -123,13 +131,13 @@ class Trader:
 
     def now(self) -> datetime:
         """Return the exchange's time."""
-        return self.clock.now(time.monotonic())
+        return self.clock.now(self.world.monotonic())
 
     def _take(self, event: object) -> None:
         match event:
             case Traded(trade=trade):
                 # A bar it closes has ended by then, whatever our own clock makes of it.
-                self.clock.observe(trade.at, time.monotonic())
+                self.clock.observe(trade.at, self.world.monotonic())
                 desk = self.desks[trade.symbol]
                 self._close(desk, desk.builder.add(trade))
             case BookChanged():
@@ -146,7 +154,7 @@ class Trader:
                 self._connection(event)
 
     def _advance(self, at: datetime) -> None:
-        self.clock.observe(at, time.monotonic())
+        self.clock.observe(at, self.world.monotonic())
         # What traded while a market was not trusted comes before it is again.
         for desk in [desk for desk in self.desks.values() if desk.trusted]:
             self._close(desk, desk.builder.advance(at))
@@ -207,18 +215,18 @@ class Trader:
         desk.warm(old for old in recent if old.start < bar.start)
 
     def _decide(self, desk: Desk, bar: Bar) -> None:
-        began = time.monotonic()
+        began = self.world.monotonic()
         self.lease.check()
         with Session(self.engine) as session, session.begin():
             history.record_bars(session, [bar], "live")
             order = close_bar(session, desk, bar, self._circumstances(desk))
         if order is not None:
             self._send(order)
-        taken = {"seconds": time.monotonic() - began}
+        taken = {"seconds": self.world.monotonic() - began}
         self.telemetry.point("bar_closed", {"symbol": desk.symbol}, taken, bar.end)
 
     def _circumstances(self, desk: Desk) -> Circumstances:
-        age = None if desk.heard is None else timedelta(seconds=time.monotonic() - desk.heard)
+        age = None if desk.heard is None else timedelta(seconds=self.world.monotonic() - desk.heard)
         return Circumstances(
             now=self.now(),
             quote_age=age,
@@ -277,9 +285,9 @@ class Trader:
                 if self.now() > order.deadline + SETTLE_AFTER
             ]
         due = "overdue order" if overdue else self._owed
-        if due is not None and time.monotonic() >= self._settle_due:
+        if due is not None and self.world.monotonic() >= self._settle_due:
             self._reconcile(due)
-            self._settle_due = time.monotonic() + SETTLE_EVERY
+            self._settle_due = self.world.monotonic() + SETTLE_EVERY
         with Session(self.engine) as session, session.begin():
             publish(
                 session,

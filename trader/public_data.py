@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +11,7 @@ import ccxt
 from trader.bars import Bar
 from trader.errors import ExchangeRefused, ExchangeUnreachable, TraderError
 from trader.market import Side, Trade
+from trader.world import REAL, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +28,19 @@ SIDES = {"b": Side.BUY, "s": Side.SELL}
 class PublicData:
     """Ask the exchange what happened in its markets, no faster than it allows."""
 
-    def __init__(self, settings: ExchangeSettings) -> None:
+    def __init__(self, settings: ExchangeSettings, *, world: World = REAL) -> None:
+        self._world = world
         self._pause = settings.request_interval_seconds
-        self._asked = -self._pause
+        self._asked = float("-inf")
         self.requests = 0
         api = {"public": settings.rest_url, "private": settings.rest_url}
         self._client = ccxt.kraken(
-            {"urls": {"api": api}, "enableRateLimit": False, "timeout": 10_000}
+            {
+                "urls": {"api": api},
+                "session": world.http(),
+                "enableRateLimit": False,
+                "timeout": 10_000,
+            }
         )
 
     def now(self) -> datetime:
@@ -77,8 +83,9 @@ class PublicData:
         request: dict[str, Any],
         read: Callable[[Any], Answer],
     ) -> Answer:
-        time.sleep(max(0.0, self._asked + self._pause - time.monotonic()))
-        self._asked = time.monotonic()
+        if (rest := self._asked + self._pause - self._world.monotonic()) > 0:
+            self._world.sleep(rest)
+        self._asked = self._world.monotonic()
         self.requests += 1
         try:
             answer = call(request)

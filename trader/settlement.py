@@ -6,7 +6,6 @@ news explains is stored and left for a person; the caller halts.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from trader.settlement_record import (
     starting_point,
     store,
 )
+from trader.world import REAL, World
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,7 +50,12 @@ PAUSE = timedelta(seconds=1)
 
 
 def reconcile(
-    engine: Engine, exchange: Exchange, *, trigger: str, pause: timedelta = PAUSE
+    engine: Engine,
+    exchange: Exchange,
+    *,
+    trigger: str,
+    pause: timedelta = PAUSE,
+    world: World = REAL,
 ) -> Settlement:
     """Compare, mend what news explains, and store what was found.
 
@@ -66,7 +71,7 @@ def reconcile(
     opened = False
     for number in range(ROUNDS):
         if number:
-            time.sleep(pause.total_seconds())
+            world.sleep(pause.total_seconds())
         latest = _compare(engine, exchange)
         opened = opened or latest.opened
         mended += tuple(d for d in latest.findings.differences if d.explained)

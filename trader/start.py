@@ -8,7 +8,6 @@ from __future__ import annotations
 import queue
 import signal
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -33,6 +32,7 @@ from trader.public_data import PublicData
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.stream import Stream
 from trader.telemetry import InfluxSettings, Telemetry
+from trader.world import REAL, World
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -64,8 +64,8 @@ def _run() -> None:
     lease = Lease(engine, settings.account)
     telemetry = Telemetry(influx)
     try:
-        trader = _assemble(engine, lease, telemetry, settings, exchange_settings)
-        streams = _streams(trader, exchange_settings)
+        trader = assemble(engine, lease, telemetry, settings, exchange_settings)
+        streams = open_streams(trader, exchange_settings)
         watch = ModelWatch(
             RegistryClient(registry.tracking_uri),
             ModelCache(settings.model_cache),
@@ -79,23 +79,32 @@ def _run() -> None:
         engine.dispose()
 
 
-def _assemble(
+def assemble(
     engine: Engine,
     lease: Lease,
     telemetry: Telemetry,
     settings: TraderSettings,
     exchange_settings: ExchangeSettings,
+    *,
+    world: World = REAL,
 ) -> Trader:
-    clock = ExchangeClock(Exchange(exchange_settings).time(), time.monotonic())
-    exchange = Exchange(exchange_settings, clock=lambda: clock.now(time.monotonic()))
+    """Build a trader whose record agrees with the exchange's, or is halted.
+
+    Raises:
+        ExchangeUnreachable: The exchange does not answer.
+        ExchangeRefused: It does not let us ask, or does not trade a market.
+    """
+    asked = Exchange(exchange_settings, world=world)
+    clock = ExchangeClock(asked.time(), world.monotonic())
+    exchange = Exchange(exchange_settings, clock=lambda: clock.now(world.monotonic()), world=world)
     instruments = exchange.instruments(settings.markets)
-    now = clock.now(time.monotonic())
+    now = clock.now(world.monotonic())
     with Session(engine) as session, session.begin():
         record.record_instruments(session, instruments, now)
     trader = Trader(
         engine=engine,
         exchange=exchange,
-        public_data=PublicData(exchange_settings),
+        public_data=PublicData(exchange_settings, world=world),
         settings=settings,
         desks={i.symbol: Desk(instrument=i, interval=settings.interval) for i in instruments},
         clock=clock,
@@ -103,12 +112,14 @@ def _assemble(
         telemetry=telemetry,
         events=queue.Queue(maxsize=QUEUE_LIMIT),
         exchange_status=exchange.status(),
+        world=world,
     )
     trader.settle("start")
     return trader
 
 
-def _streams(trader: Trader, settings: ExchangeSettings) -> list[Stream]:
+def open_streams(trader: Trader, settings: ExchangeSettings) -> list[Stream]:
+    """Make the public and the private stream of a trader; neither is started."""
     instruments = {symbol: desk.instrument for symbol, desk in trader.desks.items()}
 
     def make_public(heard: float) -> Feed:
@@ -120,8 +131,8 @@ def _streams(trader: Trader, settings: ExchangeSettings) -> list[Stream]:
         return ExecutionFeed(token=trader.exchange.websocket_token(), heard=heard)
 
     return [
-        Stream("public", settings.public_ws_url, make_public, trader.events),
-        Stream("private", settings.private_ws_url, make_private, trader.events),
+        Stream("public", settings.public_ws_url, make_public, trader.events, world=trader.world),
+        Stream("private", settings.private_ws_url, make_private, trader.events, world=trader.world),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The exchange's streams: the only module that holds a socket.
+"""The exchange's streams: what moves text between a socket and a feed.
 
 One thread a connection moves text between the socket and a feed, puts what the feed
 makes of it on a queue, and connects anew, with pauses, when either breaks. Every rule
@@ -7,21 +7,21 @@ about messages is in the feed.
 
 from __future__ import annotations
 
-import time
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol
 
-from websocket import WebSocketException, WebSocketTimeoutException, create_connection
+from websocket import WebSocketException, WebSocketTimeoutException
 
 from trader.errors import FeedBroken, TraderError
+from trader.world import REAL, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from queue import Queue
 
-    from websocket import WebSocket
+    from trader.world import Socket
 
 PAUSES = (0.0, 0.0, 1.0, 2.0, 5.0)  # seconds; five keeps within 150 connections in ten minutes
 PROVEN = 60.0  # seconds a connection must last for the next attempt to be instant again
@@ -78,11 +78,17 @@ class Stream:
         url: str,
         make_feed: Callable[[float], ProtocolFeed],
         queue: Queue[object],
+        *,
+        world: World = REAL,
     ) -> None:
         self._name = name
         self._url = url
         self._make_feed = make_feed
         self._queue = queue
+        self._world = world
+        self._line: tuple[Socket, ProtocolFeed] | None = None
+        self._began = 0.0
+        self._failures = 0
         self._stopped = Event()
         self._thread = Thread(target=self._run, name=f"stream-{name}", daemon=True)
 
@@ -96,26 +102,41 @@ class Stream:
         if self._thread.is_alive():
             self._thread.join(timeout=WAIT + CONNECT_TIMEOUT)
 
+    def turn(self) -> float:
+        """Connect, or move messages once; return the seconds to pause before the next turn."""
+        try:
+            if self._line is None:
+                self._began = self._world.monotonic()
+                self._line = self._connect()
+                self._queue.put(Connected(stream=self._name))
+            else:
+                self._exchange(*self._line)
+        except (TraderError, WebSocketException, OSError, ValueError) as error:
+            self._hang_up()
+            reason = f"{type(error).__name__}: {error}"
+            self._queue.put(Disconnected(stream=self._name, reason=reason))
+            lasted = self._world.monotonic() - self._began
+            self._failures = 0 if lasted > PROVEN else self._failures + 1
+            return PAUSES[min(self._failures, len(PAUSES) - 1)]
+        return 0.0
+
     def _run(self) -> None:
-        failures = 0
-        while not self._stopped.wait(PAUSES[min(failures, len(PAUSES) - 1)]):
-            began = time.monotonic()
-            try:
-                self._connect()
-            except (FeedBroken, TraderError, WebSocketException, OSError, ValueError) as error:
-                reason = f"{type(error).__name__}: {error}"
-                self._queue.put(Disconnected(stream=self._name, reason=reason))
-            failures = 0 if time.monotonic() - began > PROVEN else failures + 1
+        pause = 0.0
+        while not self._stopped.wait(pause):
+            pause = self.turn()
+        self._hang_up()
 
-    def _connect(self) -> None:
-        with closing(create_connection(self._url, timeout=CONNECT_TIMEOUT)) as socket:
-            feed = self._make_feed(time.monotonic())
-            socket.settimeout(WAIT)
-            self._queue.put(Connected(stream=self._name))
-            while not self._stopped.is_set():
-                self._exchange(socket, feed)
+    def _connect(self) -> tuple[Socket, ProtocolFeed]:
+        socket = self._world.connect(self._url, CONNECT_TIMEOUT)
+        try:
+            feed = self._make_feed(self._world.monotonic())
+        except TraderError:
+            socket.close()
+            raise
+        socket.settimeout(WAIT)
+        return socket, feed
 
-    def _exchange(self, socket: WebSocket, feed: ProtocolFeed) -> None:
+    def _exchange(self, socket: Socket, feed: ProtocolFeed) -> None:
         for text in feed.to_send():
             socket.send(text)
         try:
@@ -124,8 +145,14 @@ class Stream:
             received = None
         if received == "":
             raise FeedBroken("the exchange closed the connection")
-        now = time.monotonic()
+        now = self._world.monotonic()
         if received is not None:
             for event in feed.receive(received, now):
                 self._queue.put(event)
         feed.tick(now)
+
+    def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            with suppress(WebSocketException, OSError):
+                line[0].close()
