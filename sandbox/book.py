@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+import numpy as np
+
 if TYPE_CHECKING:
     from sandbox.exchange import Exchange
     from sandbox.instruments import Pair
+    from sandbox.synthetic import Ints
 
 Side = list[tuple[int, int]]
 CHECKED = 10
@@ -19,16 +22,34 @@ CHECKED = 10
 
 def shown(exchange: Exchange, pair: Pair, now: int, depth: int) -> tuple[Side, Side]:
     """Give bids and asks as (ticks, lots), best first."""
+    bids, asks = merged(exchange, pair, np.array([now], np.int64), depth)
+    return bids[0], asks[0]
+
+
+def merged(
+    exchange: Exchange, pair: Pair, times: Ints, depth: int
+) -> tuple[list[Side], list[Side]]:
+    """Give bids and asks at many moments in order, clients' orders always as they stand now."""
     liquidity = exchange.liquidity[pair.symbol]
     made = []
     for buys in (True, False):
-        side = liquidity.side(now, depth + 1, asks=not buys)
-        levels = {offer.price: offer.lots for offer in side}
-        for order in exchange.resting(pair.symbol, buys=buys):
-            if order.limit is not None:
-                levels[order.limit] = levels.get(order.limit, 0) + order.remaining
-        made.append(sorted(levels.items(), reverse=buys)[:depth])
+        resting: Side = [
+            (order.limit, order.remaining)
+            for order in exchange.resting(pair.symbol, buys=buys)
+            if order.limit is not None
+        ]
+        sides = liquidity.sides(times, depth + 1, asks=not buys)
+        made.append([_merge(side, resting, depth, buys=buys) for side in sides])
     return made[0], made[1]
+
+
+def _merge(side: Side, resting: Side, depth: int, *, buys: bool) -> Side:
+    if not resting:
+        return side[:depth]
+    levels = dict(side)
+    for price, lots in resting:
+        levels[price] = levels.get(price, 0) + lots
+    return sorted(levels.items(), reverse=buys)[:depth]
 
 
 def crossed(bids: Side, asks: Side) -> tuple[Side, Side]:

@@ -40,6 +40,8 @@ from sandbox.terms import STOPS, closing, stop_of, target
 from sandbox.triggers import fire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sandbox.replay import Replay
     from sandbox.synthetic import Synthetic
 
@@ -66,6 +68,7 @@ class Exchange:
         self.owed: list[tuple[Order, Trade]] = []
         self.events: list[Event] = []
         self.journal = Journal()
+        self.witness: Callable[[Pair, int], None] = lambda _pair, _time: None
 
     def mint(self, prefix: str) -> str:
         """Give an identifier nobody has had before."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sandbox.book import Side, changes, checksum, crossed, level_text, shown
+from sandbox.book import shown
+from sandbox.bookfeed import BookFeed
 from sandbox.candles import candles, interval_begin
 from sandbox.connection import Connection, Topic
 from sandbox.instruments import ASSET_BY_ID, BY_SYMBOL, Pair
@@ -19,7 +21,7 @@ from sandbox.notices import (
 )
 from sandbox.orders import Event, LedgerEntry, Posted, Reported
 from sandbox.tape import MINUTE_NS
-from sandbox.wire import encode, long_stamp, stamp
+from sandbox.wire import encode, long_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,20 +38,25 @@ class Feeds:
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
         self._listeners: dict[Topic, set[Connection]] = defaultdict(set)
-        self._books: dict[Topic, tuple[Side, Side]] = {}
+        self._books: dict[Topic, BookFeed] = {}
         self._told: dict[str, int] = {}
         self._quotes: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {}
         venue.listeners.append(self.publish)
+        venue.exchange.witness = self.unroll
 
     def join(self, connection: Connection, topic: Topic, *, snapshot: bool) -> None:
         """Subscribe a connection, beginning with a snapshot if wanted."""
         now = self._venue.clock.now()
         if topic.symbol:
-            self._publish_market(BY_SYMBOL[topic.symbol], now)
+            self._publish_market(BY_SYMBOL[topic.symbol], now, changed=False)
             tape = self._venue.exchange.tapes[topic.symbol]
             tape.told = max(tape.told, self._told.setdefault(topic.symbol, tape.settled(now)))
         if topic.channel == "book":
-            self._snapshot_book(connection, topic, now, snapshot=snapshot)
+            if topic not in self._books:
+                exchange, pair = self._venue.exchange, BY_SYMBOL[topic.symbol]
+                self._books[topic] = BookFeed(exchange, pair, int(topic.detail), now)
+            if snapshot:
+                connection.send(self._books[topic].snapshot(now))
         elif snapshot and topic.channel in _SNAPSHOTS:
             connection.send(_SNAPSHOTS[topic.channel](self._venue, topic, now))
         self._listeners[topic].add(connection)
@@ -70,8 +77,9 @@ class Feeds:
 
     def publish(self, events: list[Event], now: int) -> None:
         """Tell everyone what happened and what the market shows now."""
+        traded = {event.order.symbol for event in events if isinstance(event, Reported)}
         for symbol in {topic.symbol for topic in self._listeners if topic.symbol}:
-            self._publish_market(BY_SYMBOL[symbol], now)
+            self._publish_market(BY_SYMBOL[symbol], now, changed=symbol in traded)
         for event in events:
             self._publish_event(event)
 
@@ -84,7 +92,7 @@ class Feeds:
         for connection in self._listeners.get(topic, ()):
             connection.send(message)
 
-    def _publish_market(self, pair: Pair, now: int) -> None:
+    def _publish_market(self, pair: Pair, now: int, *, changed: bool) -> None:
         told = self._told.get(pair.symbol)
         if told is None:
             return
@@ -96,38 +104,34 @@ class Feeds:
             for topic in self._topics("trade", pair.symbol):
                 self._send(topic, trades_text(pair, found, "update"))
         for topic in self._topics("book", pair.symbol):
-            self._publish_book(pair, topic, now)
+            self._publish_book(topic, now, changed=changed)
         self._publish_ticker(pair, now, traded=bool(len(found.time)))
         if len(found.time):
             for topic in self._topics("ohlc", pair.symbol):
                 self._publish_candles(pair, topic, int(found.time[0]), now)
 
-    def _publish_book(self, pair: Pair, topic: Topic, now: int) -> None:
-        depth = int(topic.detail)
-        before = self._books[topic]
-        after = shown(self._venue.exchange, pair, now, depth)
-        taken = self._venue.faults.take(
-            {"crossed_book"}, stamp(now), channel="book", symbol=pair.symbol
-        )
-        if taken is not None:
-            after = crossed(*after)
-        if before == after:
-            return
-        self._books[topic] = after
-        bids = changes(before[0], after[0], depth, falling=True)
-        asks = changes(before[1], after[1], depth, falling=False)
-        self._send(topic, _book_text(pair, (bids, asks), after, now, "update"))
+    def unroll(self, pair: Pair, until: int) -> None:
+        """Tell how the book changed up to a moment, before clients' orders change it, too."""
+        for topic in self._topics("book", pair.symbol):
+            for message in self._books[topic].unroll(until, partial(self._strikes, pair)):
+                self._send(topic, message)
 
-    def _snapshot_book(
-        self, connection: Connection, topic: Topic, now: int, *, snapshot: bool
-    ) -> None:
-        pair = BY_SYMBOL[topic.symbol]
-        held = self._books.get(topic)
-        if held is None:
-            held = shown(self._venue.exchange, pair, now, int(topic.detail))
-            self._books[topic] = held
-        if snapshot:
-            connection.send(_book_text(pair, held, held, now, "snapshot"))
+    def _publish_book(self, topic: Topic, now: int, *, changed: bool) -> None:
+        pair, book = BY_SYMBOL[topic.symbol], self._books[topic]
+        strikes = partial(self._strikes, pair)
+        for message in book.unroll(now, strikes):
+            self._send(topic, message)
+        if changed or book.mends or self._venue.faults.waiting:
+            for message in book.refresh(now, strikes):
+                self._send(topic, message)
+
+    def _strikes(self, pair: Pair, now: int) -> bool:
+        """Tell whether a fault wants the book crossed."""
+        faults = self._venue.faults
+        if not faults.waiting:
+            return False
+        taken = faults.take({"crossed_book"}, now, channel="book", symbol=pair.symbol)
+        return taken is not None
 
     def _publish_ticker(self, pair: Pair, now: int, *, traded: bool) -> None:
         topics = list(self._topics("ticker", pair.symbol))
@@ -198,17 +202,6 @@ class Feeds:
 def _send_private(connection: Connection, channel: str, kind: str, body: list[Any]) -> None:
     sequence = connection.next_sequence(channel)
     connection.send(encode({"channel": channel, "type": kind, "data": body, "sequence": sequence}))
-
-
-def _book_text(
-    pair: Pair, levels: tuple[Side, Side], after: tuple[Side, Side], now: int, kind: str
-) -> bytes:
-    bids, asks = (",".join(level_text(pair, level) for level in side) for side in levels)
-    return (
-        f'{{"channel":"book","type":"{kind}","data":[{{"symbol":"{pair.symbol}",'
-        f'"bids":[{bids}],"asks":[{asks}],"checksum":{checksum(*after)},'
-        f'"timestamp":"{stamp(now)}"}}]}}'
-    ).encode()
 
 
 def _ohlc_text(body: list[Any], now: int, kind: str) -> bytes:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sandbox.instruments import Pair
     from sandbox.orders import Order
     from sandbox.replay import Replay
-    from sandbox.synthetic import Synthetic
+    from sandbox.synthetic import Ints, Synthetic
 
 
 REMEMBERED = 4096
@@ -53,6 +55,25 @@ class Liquidity:
             left = lots if taken is None or taken[0] != stamp else lots - taken[1]
             if left > 0:
                 found.append(Offer(price, left, stamp))
+        return found
+
+    def sides(self, times: Ints, depth: int, *, asks: bool) -> list[list[tuple[int, int]]]:
+        """Give what is left of one side as (ticks, lots) at many moments in order."""
+        levels = self._market.sides(self.pair, times, depth, asks=asks)
+        prices, quantities = levels.price.tolist(), levels.quantity.tolist()
+        if not self._taken:
+            return [list(zip(*row, strict=True)) for row in zip(prices, quantities, strict=True)]
+        stamps = levels.stamp.tolist()
+        rows = zip(prices, quantities, stamps, strict=True)
+        return [self._left(zip(*row, strict=True), asks=asks) for row in rows]
+
+    def _left(self, row: Iterable[tuple[int, int, int]], *, asks: bool) -> list[tuple[int, int]]:
+        found = []
+        for price, lots, stamp in row:
+            taken = self._taken.get((asks, price))
+            left = lots if taken is None or taken[0] != stamp else lots - taken[1]
+            if left > 0:
+                found.append((price, left))
         return found
 
     def at(self, time: int, price: int, *, asks: bool) -> int:

@@ -29,9 +29,13 @@ def advance(exchange: Exchange, now: int) -> None:
         for pair in PAIRS:
             _trade(exchange, pair, exchange.time, until)
         exchange.time = until
+        for pair in PAIRS:
+            exchange.witness(pair, until)
         _run_out(exchange, until)
     exchange.time = max(exchange.time, now)
     _run_out(exchange, exchange.time)
+    for pair in PAIRS:
+        exchange.witness(pair, exchange.time)
 
 
 def _run_out(exchange: Exchange, now: int) -> None:
@@ -61,6 +65,7 @@ def _trade_on(exchange: Exchange, pair: Pair, after: int, until: int) -> int:
     bid = buys[0].limit or 0 if buys else 0
     ask = sells[0].limit or 0 if sells else np.iinfo(np.int64).max
     for time, row in _candidates(exchange, pair, (after, until), (bid, ask)):
+        exchange.witness(pair, time)
         if row == QUOTE:
             _cross(exchange, pair, time)
         else:

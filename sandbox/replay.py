@@ -29,6 +29,7 @@ from sandbox.synthetic import (
     Prints,
     Synthetic,
     many_sides,
+    moments,
     one_side,
 )
 
@@ -109,6 +110,11 @@ class Replay:
     def side(self, pair: Pair, time: int, depth: int, *, asks: bool) -> Levels:
         """Give one side of the book at a moment, best first."""
         return one_side(self, pair, time, depth, asks=asks)
+
+    @staticmethod
+    def moments(after: int, until: int) -> Ints:
+        """Give the moments at which the book changes, later than one and up to another."""
+        return moments(after, until)
 
     def sides(self, pair: Pair, times: Ints, depth: int, *, asks: bool) -> Levels:
         """Give one side of the book at many moments, a row for each."""

@@ -99,10 +99,15 @@ class Server:
         )
 
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse(compress=False, max_msg_size=LARGEST_BODY, timeout=0.2)
+        ws = web.WebSocketResponse(
+            compress=False, max_msg_size=LARGEST_BODY, timeout=0.2, writer_limit=0
+        )
         await ws.prepare(request)
         connection = SocketConnection(
-            socket=ws, number=secrets.randbits(63), opens=DOORS[request.path]
+            socket=ws,
+            transport=request.transport,
+            number=secrets.randbits(63),
+            opens=DOORS[request.path],
         )
         loop = asyncio.get_running_loop()
         dialogue = self._floor.enter(connection, loop.call_later)

@@ -99,6 +99,11 @@ class Synthetic:
         """Give one side of the book at a moment, best first."""
         return one_side(self, pair, time, depth, asks=asks)
 
+    @staticmethod
+    def moments(after: int, until: int) -> Ints:
+        """Give the moments at which the book changes, later than one and up to another."""
+        return moments(after, until)
+
     def sides(self, pair: Pair, times: Ints, depth: int, *, asks: bool) -> Levels:
         """Give one side of the book at many moments, a row for each."""
         return many_sides(self, pair, times, depth, asks=asks)

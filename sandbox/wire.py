@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from sandbox.orders import CANCELED, EXPIRED, OPEN, Order, Trade
 from sandbox.terms import describe_close, describe_terms
 
 SECOND_NS = 1_000_000_000
+DAY = 86_400
 encode = msgspec.json.Encoder().encode
 
 
@@ -33,8 +35,19 @@ def stamp(time: int) -> str:
         >>> stamp(1727286504745996000)
         '2024-09-25T17:48:24.745996Z'
     """
-    whole = datetime.fromtimestamp(time // SECOND_NS, UTC)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{time % SECOND_NS // 1000:06d}Z"
+    second, rest = divmod(time, SECOND_NS)
+    return f"{_second_text(second)}.{rest // 1000:06d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second_text(second: int) -> str:
+    day, rest = divmod(second, DAY)
+    return f"{_day_text(day)}T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+
+
+@lru_cache(maxsize=64)
+def _day_text(day: int) -> str:
+    return f"{datetime.fromtimestamp(day * DAY, UTC):%Y-%m-%d}"
 
 
 def long_stamp(time: int) -> str:

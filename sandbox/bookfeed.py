@@ -1,0 +1,83 @@
+"""What the listeners of one book have been told, and what they must hear next.
+
+However fast the exchange's time runs, every change of the market's quotes is a message.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.book import Side, changes, checksum, crossed, level_text, merged, shown
+from sandbox.wire import stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sandbox.exchange import Exchange
+    from sandbox.instruments import Pair
+
+MOST_MOMENTS = 4096
+CELLS_AT_ONCE = 20_000
+Sides = tuple[Side, Side]
+
+
+class BookFeed:
+    """One depth of one market's book, as it was told last."""
+
+    def __init__(self, exchange: Exchange, pair: Pair, depth: int, now: int) -> None:
+        self._exchange = exchange
+        self._pair = pair
+        self._depth = depth
+        self._until = now
+        self._told: Sides = shown(exchange, pair, now, depth)
+        self._crossed = False
+
+    def snapshot(self, now: int) -> bytes:
+        """Write what was told last as the first message of a subscription."""
+        return self._text(self._told, self._told, now, "snapshot")
+
+    def unroll(self, until: int, strikes: Callable[[int], bool]) -> Iterator[bytes]:
+        """Write every change of the market up to a moment, with clients' orders as they stand.
+
+        Of more than two hours at once only the last two are told. `strikes` tells whether a
+        fault wants the book crossed.
+        """
+        times = self._exchange.market.moments(self._until, until)[-MOST_MOMENTS:]
+        self._until = max(self._until, until)
+        rows = max(CELLS_AT_ONCE // self._depth, 1)
+        for first in range(0, len(times), rows):
+            part = times[first : first + rows]
+            bids, asks = merged(self._exchange, self._pair, part, self._depth)
+            for time, *sides in zip(part.tolist(), bids, asks, strict=True):
+                yield from self._tell((sides[0], sides[1]), time, strikes)
+
+    def refresh(self, now: int, strikes: Callable[[int], bool]) -> Iterator[bytes]:
+        """Write how the book stands now, if that is not what was told."""
+        sides = shown(self._exchange, self._pair, now, self._depth)
+        yield from self._tell(sides, now, strikes)
+
+    @property
+    def mends(self) -> bool:
+        """Whether the last message told of a book that never was."""
+        return self._crossed
+
+    def _tell(self, after: Sides, now: int, strikes: Callable[[int], bool]) -> Iterator[bytes]:
+        self._crossed = strikes(now)
+        if self._crossed:
+            after = crossed(*after)
+        before = self._told
+        if before == after:
+            return
+        self._told = after
+        bids = changes(before[0], after[0], self._depth, falling=True)
+        asks = changes(before[1], after[1], self._depth, falling=False)
+        yield self._text((bids, asks), after, now, "update")
+
+    def _text(self, levels: Sides, after: Sides, now: int, kind: str) -> bytes:
+        pair = self._pair
+        bids, asks = (",".join([level_text(pair, level) for level in side]) for side in levels)
+        return (
+            f'{{"channel":"book","type":"{kind}","data":[{{"symbol":"{pair.symbol}",'
+            f'"bids":[{bids}],"asks":[{asks}],"checksum":{checksum(*after)},'
+            f'"timestamp":"{stamp(now)}"}}]}}'
+        ).encode()
