@@ -36,6 +36,16 @@ _ROWS = (
 TIERS = tuple(Tier(volume, Decimal(maker), Decimal(taker)) for volume, maker, taker in _ROWS)
 
 
+def tier_of(volume: Decimal) -> int:
+    """Give the number of the tier, counted from 1, that a volume of thirty days reaches."""
+    return sum(volume >= tier.volume for tier in TIERS)
+
+
+def schedule(*, maker: bool) -> list[list[float]]:
+    """List where every tier begins and what it costs in percent, as AssetPairs once did."""
+    return [[tier.volume, float(tier.maker if maker else tier.taker)] for tier in TIERS]
+
+
 def describe(tier: int, *, maker: bool) -> dict[str, str | None]:
     """Describe a tier, counted from 1, the way TradeVolume does."""
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+PENDING = "pending"
 OPEN = "open"
 CLOSED = "closed"
 CANCELED = "canceled"
@@ -23,16 +24,21 @@ class Amend(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
     remaining: int
     limit: int | None
+    display: int = 0
+    trigger: int | None = None
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
     """What a conditional order waits for, in ticks; `fired` is when it came, `at` what price.
 
-    An `offset` makes the trigger trail the price; `text` is how the client spelled it.
+    `reference` says of which price: the last trade's, or the index. An `offset` makes the
+    trigger trail the price, whose best so far is `peak`; `text` is how Kraken spells it.
     """
 
     trigger: int
+    reference: str = "last"
     offset: int = 0
+    peak: int = 0
     text: str = ""
     fired: int = 0
     at: int = 0
@@ -50,7 +56,9 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a client asks for, whichever door it came through.
 
     `cash` is set instead of `quantity` where the volume was given in the quote currency.
-    `terms` are price and price2 of a conditional order, which may be relative.
+    `display` is what an iceberg shows of it. `starts` is when the order is to begin, in ns.
+    `terms` are price and price2 of a conditional order, which may be relative, and
+    `reference` says which price it waits for.
     """
 
     symbol: str
@@ -63,19 +71,24 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     post_only: bool = False
     userref: int | None = None
     cl_ord_id: str | None = None
+    display: int = 0
+    starts: int = 0
     expires: int = 0
     flags: tuple[str, ...] = ()
     stp: str = "cancel-newest"
     validate: bool = False
     deadline: int | None = None
     terms: tuple[str, str] = ("", "")
+    reference: str = "last"
     close: Close | None = None
 
 
 class Order(msgspec.Struct, kw_only=True):
     """One order and all that has happened to it.
 
-    The exact sums are kept beside the rounded ones, so that rounding never drifts.
+    The exact sums are kept beside the rounded ones, so that rounding never drifts. `tier` is
+    the fee tier at which it was accepted. `ahead` is what the market still has before it at
+    its price. An iceberg shows `display` lots at a time, of which `shown` are left.
     """
 
     txid: str
@@ -111,11 +124,25 @@ class Order(msgspec.Struct, kw_only=True):
     stop: Stop | None = None
     close: Close | None = None
     parent: str | None = None
+    tier: int = 1
+    display: int = 0
+    shown: int = 0
+    starts: int = 0
 
     @property
     def waiting(self) -> bool:
-        """Whether the order waits for a price and is not on the book yet."""
-        return self.stop is not None and not self.stop.fired
+        """Whether the order waits for its time or a price and is not on the book yet."""
+        return self.status == PENDING or (self.stop is not None and not self.stop.fired)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the order may still trade."""
+        return self.status in {PENDING, OPEN}
+
+    @property
+    def visible(self) -> int:
+        """The lots the book shows."""
+        return min(self.shown, self.remaining) if self.display else self.remaining
 
     @property
     def amended(self) -> bool:
