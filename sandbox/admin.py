@@ -9,7 +9,8 @@ from aiohttp import web
 
 from sandbox.errors import Refused
 from sandbox.instruments import ASSET_BY_ID
-from sandbox.keys import Key, mint_key
+from sandbox.keys import mint_key
+from sandbox.permissions import PERMISSIONS, SERVED
 from sandbox.venue import MODES, Venue
 from sandbox.wire import SECOND_NS, encode, order_body, stamp
 
@@ -107,13 +108,19 @@ class Desk:
     async def add_key(self, request: web.Request) -> web.Response:
         """Mint a key pair, for the account named or for the first."""
         form = await _form(request)
-        minted = mint_key(str(form.get("account") or "main"))
-        window = form.get("window", 0)
+        key = mint_key(str(form.get("account") or "main"))
+        key.label = str(form.get("name") or "")
+        window, permissions = form.get("window", 0), form.get("permissions", SERVED)
         if isinstance(window, bool) or not isinstance(window, int) or window < 0:
             return _refuse("window must be a whole number that is not negative")
-        key = Key(minted.name, minted.secret, minted.account, 0, window)
+        if not isinstance(permissions, list | tuple) or any(
+            permission not in PERMISSIONS for permission in permissions
+        ):
+            return _refuse(f"permissions must be a list of {', '.join(PERMISSIONS)}")
+        key.window, key.permissions = window, tuple(dict.fromkeys(permissions))
         self._venue.add_key(key, self._venue.sync())
-        return _answer({"key": key.name, "secret": key.secret, "account": key.account})
+        shown = {"key": key.name, "secret": key.secret, "account": key.account}
+        return _answer({**shown, "permissions": key.permissions})
 
     async def set_mode(self, request: web.Request) -> web.Response:
         """Put the exchange into one of its modes."""

@@ -42,6 +42,8 @@ class Floor(Generic[AnyConnection]):
     def leave(self, connection: AnyConnection) -> None:
         """Forget a connection that is gone."""
         self._feeds.drop(connection)
+        for token in connection.tokens.values():
+            self._venue.tokens.release(token)
         self.connections.discard(connection)
 
     def pulse(self, at: float) -> list[AnyConnection]:

@@ -11,13 +11,18 @@ from hashlib import sha256
 import msgspec
 
 from sandbox.errors import Refused
+from sandbox.permissions import SERVED
 
 LARGEST_NONCE = 2**64 - 1
-TOKEN_LIFE_NS = 900 * 1_000_000_000
+LONGEST_NONCE = len(str(LARGEST_NONCE))
 
 
 class Key(msgspec.Struct):
-    """A key pair of an account. The secret is kept as the client holds it, in base64."""
+    """A key pair of an account. The secret is kept as the client holds it, in base64.
+
+    `window` is how far below the largest nonce one may still be, in the client's own unit;
+    `created` and `used` are ns since 1970, 0 for never; `label` is what its owner calls it.
+    """
 
     name: str
     secret: str
@@ -25,6 +30,10 @@ class Key(msgspec.Struct):
     nonce: int = 0
     window: int = 0
     spent: list[int] = []
+    permissions: tuple[str, ...] = SERVED
+    label: str = ""
+    created: int = 0
+    used: int = 0
 
     def __repr__(self) -> str:
         """Show whose key it is, and nothing that could be used."""
@@ -73,7 +82,7 @@ def authenticate(
     key = keys.get(name)
     if key is None:
         raise Refused("EAPI:Invalid key")
-    if not nonce.isascii() or not nonce.isdigit() or int(nonce) > LARGEST_NONCE:
+    if not _is_nonce(nonce):
         raise Refused("EAPI:Invalid nonce")
     wanted = sign(key.secret, path, nonce, body)
     if not hmac.compare_digest(wanted.encode(), signature.encode()):
@@ -82,44 +91,14 @@ def authenticate(
     return key
 
 
+def _is_nonce(text: str) -> bool:
+    digits = text.isascii() and text.isdigit() and len(text) <= LONGEST_NONCE
+    return digits and int(text) <= LARGEST_NONCE
+
+
 def _spend(key: Key, nonce: int) -> None:
     if nonce <= key.nonce - key.window or nonce == key.nonce or nonce in key.spent:
         raise Refused("EAPI:Invalid nonce")
     key.nonce = max(key.nonce, nonce)
     if key.window:
         key.spent = [*(n for n in key.spent if n > key.nonce - key.window), nonce]
-
-
-class Tokens:
-    """The tokens that open the private websocket."""
-
-    def __init__(self) -> None:
-        self._issued: dict[str, tuple[Key, int]] = {}
-        self._in_use: set[str] = set()
-
-    def issue(self, key: Key, now: int) -> str:
-        """Make a token for a key."""
-        token = secrets.token_urlsafe(32)
-        self._issued = {
-            kept: (owner, made)
-            for kept, (owner, made) in self._issued.items()
-            if now - made < TOKEN_LIFE_NS or kept in self._in_use
-        }
-        self._issued[token] = key, now
-        return token
-
-    def owner(self, token: object, now: int) -> Key | None:
-        """Give the key a token belongs to, unless it has run out."""
-        if not isinstance(token, str) or token not in self._issued:
-            return None
-        key, made = self._issued[token]
-        return key if now - made < TOKEN_LIFE_NS or token in self._in_use else None
-
-    def keep(self, token: str) -> None:
-        """Keep a token alive while a private subscription uses it."""
-        self._in_use.add(token)
-
-    def expire_all(self) -> None:
-        """Make every token invalid at once."""
-        self._issued.clear()
-        self._in_use.clear()

@@ -12,7 +12,7 @@ from sandbox.errors import Refused
 from sandbox.fees import TIERS, describe
 from sandbox.forms import truth, whole
 from sandbox.instruments import ASSET_BY_ID, BY_SYMBOL, PAIRS, find_asset, find_pair
-from sandbox.wire import SECOND_NS, order_body, seconds, stamp, trade_body
+from sandbox.wire import SECOND_NS, order_body, seconds, trade_body
 
 if TYPE_CHECKING:
     from sandbox.keys import Key
@@ -106,13 +106,13 @@ def _matches(form: Form, order: Order) -> bool:
 
 def _lagging(venue: Venue, order: Order, now: int) -> Order:
     """Show an order as it was before its last amendment while a fault holds that back."""
-    fault = venue.faults.standing("open_orders_lag")
+    fault = venue.faults.standing("open_orders_lag", now)
     if fault is None or not order.amends:
         return order
     before, last = order.amends[-2:]
     if now - last.time >= fault.seconds * SECOND_NS:
         return order
-    venue.faults.strike(fault, f"OpenOrders {order.txid}", stamp(now))
+    venue.faults.strike(fault, f"OpenOrders {order.txid}", now)
     return replace(order, quantity=before.quantity, limit=before.limit)
 
 
@@ -264,8 +264,3 @@ def _entry_body(entry: LedgerEntry) -> dict[str, Any]:
         "type": entry.kind,
         "subtype": "",
     }
-
-
-def websockets_token(venue: Venue, key: Key, _form: Form, now: int) -> Any:
-    """Answer GetWebSocketsToken."""
-    return {"token": venue.tokens.issue(key, now), "expires": 900}

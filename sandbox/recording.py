@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SECRET = frozenset({"nonce", "otp", "token"})
-SECRET_ANSWERS = frozenset({"GetWebSocketsToken"})
+SECRET_ANSWERS = frozenset({"GetWebSocketsToken", "GetApiKeyInfo"})
 
 
 class Recording:

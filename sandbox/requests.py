@@ -11,6 +11,7 @@ from sandbox.candles import INTERVALS
 from sandbox.connection import Connection, Topic
 from sandbox.errors import Refused, printable
 from sandbox.instruments import BY_SYMBOL
+from sandbox.permissions import require
 from sandbox.wire import encode, stamp
 
 if TYPE_CHECKING:
@@ -117,14 +118,14 @@ class Dialogue:
             raise Refused(WRONG_DOOR[False])
         try:
             key = self._key(params)
+            require(key.permissions, channel)
         except Refused as refused:
             self._refuse(refused.text, channel=channel, status="error")
             return
         if self._method == "unsubscribe":
-            self._feeds.leave(self._connection, Topic(channel))
-            self._reply({"channel": channel})
+            self._unsubscribe_private(channel)
             return
-        self._venue.tokens.keep(params["token"])
+        self._hold(channel, params["token"])
         self._reply(self._private_ack(channel, params))
         wants = {
             "snapshot": params.get("snapshot", True) is not False,
@@ -134,6 +135,25 @@ class Dialogue:
         }
         self._venue.commit(self._arrived)
         self._feeds.join_private(self._connection, channel, key.account, wants)
+
+    def _unsubscribe_private(self, channel: str) -> None:
+        if Topic(channel) not in self._connection.topics:
+            self._refuse("Subscription Not Found", channel=channel)
+            return
+        self._feeds.leave(self._connection, Topic(channel))
+        self._let_go(channel)
+        self._reply({"channel": channel})
+
+    def _hold(self, channel: str, token: str) -> None:
+        """Let a subscription keep the token alive that it was made with."""
+        self._venue.tokens.keep(token)
+        self._let_go(channel)
+        self._connection.tokens[channel] = token
+
+    def _let_go(self, channel: str) -> None:
+        token = self._connection.tokens.pop(channel, None)
+        if token is not None:
+            self._venue.tokens.release(token)
 
     def _private_ack(self, channel: str, params: Params) -> Params:
         ack: Params = {"channel": channel}
@@ -187,6 +207,7 @@ class Dialogue:
         if "private" not in self._connection.opens:
             raise Refused(WRONG_DOOR[False])
         key = self._key(params)
+        require(key.permissions, self._method)
         wanted = {"drop_before", "error"}
         fault = self._venue.faults.take(wanted, stamp(self._arrived), method=self._method)
         if fault is not None and fault.kind == "drop_before":

@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sandbox import private_data, private_trading, public_data
+from sandbox import key_info, private_data, private_trading, public_data
 from sandbox.errors import Refused, printable
 from sandbox.keys import Key, authenticate
+from sandbox.permissions import require
 from sandbox.venue import Venue
 from sandbox.wire import encode
 
@@ -29,7 +30,8 @@ PRIVATE: dict[str, Private] = {
     "QueryTrades": private_data.query_trades,
     "Ledgers": private_data.ledgers,
     "QueryLedgers": private_data.query_ledgers,
-    "GetWebSocketsToken": private_data.websockets_token,
+    "GetWebSocketsToken": key_info.websockets_token,
+    "GetApiKeyInfo": key_info.api_key_info,
     "AddOrder": private_trading.add_order,
     "AddOrderBatch": private_trading.add_order_batch,
     "AmendOrder": private_trading.amend_order,
@@ -71,9 +73,11 @@ def answer_private(venue: Venue, name: str, headers: dict[str, str], body: bytes
             body,
         )
         venue.touched[key.name] = key
+        require(key.permissions, name)
         venue.limits.call(key.name, name, now)
         method = PRIVATE.get(name, _unknown)
         answer = encode({"error": [], "result": method(venue, key, form, now)})
+        key.used = now
     except Refused as refused:
         answer = refusal(refused.text)
     finally:

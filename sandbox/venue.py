@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.faults import Faults
-from sandbox.keys import Key, Tokens
 from sandbox.limits import Limits
 from sandbox.orders import Event
 from sandbox.passage import advance
+from sandbox.tokens import Tokens
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from sandbox.clock import Clock
     from sandbox.exchange import Exchange
+    from sandbox.keys import Key
     from sandbox.recording import Recording
     from sandbox.store import Store
 
@@ -70,6 +71,7 @@ class Venue:
     def add_key(self, key: Key, now: int) -> None:
         """Admit a key, and open its account if it is new."""
         new = all(other.account != key.account for other in self.keys.values())
+        key.created = key.created or now
         self.keys[key.name] = key
         self.touched[key.name] = key
         if new:
