@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sandbox.calamities import let_strike, relieve
 from sandbox.errors import Refused
 from sandbox.instruments import ASSET_BY_ID
 from sandbox.keys import mint_key
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from sandbox.connection import SocketConnection
-    from sandbox.faults import Fault
 
 
 def add_routes(app: web.Application, venue: Venue, connections: set[SocketConnection]) -> None:
@@ -102,6 +102,7 @@ class Desk:
         self._venue.clock.advance(int(seconds * SECOND_NS))
         now = self._venue.sync()
         self._venue.commit(now)
+        await self._let_strike()
         self._venue.checkpoint()
         return _answer({"time": now / SECOND_NS, "timestamp": stamp(now)})
 
@@ -143,42 +144,30 @@ class Desk:
     async def add_fault(self, request: web.Request) -> web.Response:
         """Take up a fault; some strike at once, the others when there is an occasion."""
         try:
-            fault = self._venue.faults.add(await _form(request))
+            form = await _form(request)
+            fault = self._venue.faults.add(form, self._venue.sync())
         except Refused as refused:
             return _refuse(refused.text)
-        now = stamp(self._venue.sync())
-        match fault.kind:
-            case "close" | "abort":
-                for connection in list(self._connections):
-                    self._venue.faults.strike(fault, f"connection {connection.number}", now)
-                    await _cut(connection, fault)
-                self._venue.faults.remove(fault.id)
-            case "token_expiry":
-                self._venue.tokens.expire_all()
-                self._venue.faults.strike(fault, "tokens", now)
-            case "maintenance" if fault.mode in MODES:
-                self._venue.mode = fault.mode
-                fault.times = 0
-                self._venue.faults.strike(fault, fault.mode, now)
+        await self._let_strike()
         return _answer(fault)
+
+    async def _let_strike(self) -> None:
+        now = self._venue.clock.now()
+        for connection, code in let_strike(self._venue, self._connections, now):
+            await connection.socket.close(code=code)
+        self._venue.keep_faults()
 
     async def remove_faults(self, request: web.Request) -> web.Response:
         """Take back one fault or all."""
         gone = self._venue.faults.remove(request.match_info.get("id", ""))
-        if any(fault.kind == "maintenance" for fault in gone):
-            self._venue.mode = "online"
+        for fault in gone:
+            relieve(self._venue, fault)
+        self._venue.keep_faults()
         return _answer({"removed": [fault.id for fault in gone]})
 
 
 def _plain(amounts: dict[str, Decimal]) -> dict[str, str]:
     return {a: f"{amount:.{ASSET_BY_ID[a].decimals}f}" for a, amount in amounts.items()}
-
-
-async def _cut(connection: SocketConnection, fault: Fault) -> None:
-    if fault.kind == "abort":
-        connection.abort()
-    else:
-        await connection.socket.close(code=fault.code)
 
 
 async def _form(request: web.Request) -> dict[str, Any]:

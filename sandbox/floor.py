@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from sandbox.calamities import let_strike
 from sandbox.connection import Connection
-from sandbox.disturbance import BEAT, Outlet
+from sandbox.disturbance import BEAT, Inlet, Outlet
 from sandbox.feeds import Feeds
 from sandbox.requests import Dialogue
 from sandbox.wire import encode
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 BEAT_SECONDS = 1.0
 IDLE_SECONDS = 60.0
+CLOSE_IDLE = 1000
 AnyConnection = TypeVar("AnyConnection", bound=Connection)
 
 
@@ -32,12 +34,12 @@ class Floor(Generic[AnyConnection]):
         self._beaten = float("-inf")
         self.connections: set[AnyConnection] = set()
 
-    def enter(self, connection: AnyConnection, later: Later) -> Dialogue:
+    def enter(self, connection: AnyConnection, later: Later) -> Inlet:
         """Greet a connection and give what answers it."""
         connection.outlet = Outlet(self._venue, later)
         self.connections.add(connection)
         connection.send(status_message(self._venue.mode, connection.number))
-        return Dialogue(self._venue, self._feeds, connection)
+        return Inlet(self._venue, Dialogue(self._venue, self._feeds, connection), later)
 
     def leave(self, connection: AnyConnection) -> None:
         """Forget a connection that is gone."""
@@ -46,19 +48,20 @@ class Floor(Generic[AnyConnection]):
             self._venue.tokens.release(token)
         self.connections.discard(connection)
 
-    def pulse(self, at: float) -> list[AnyConnection]:
+    def pulse(self, at: float) -> list[tuple[AnyConnection, int]]:
         """Let time pass: publish the market, tell of a change of mode, and beat.
 
         Returns:
-            Those that have been idle for too long and are to be closed.
+            Those that are to be closed, for being idle or by a fault, each with a code.
         """
         now = self._venue.sync()
         self._venue.commit(now)
+        closing = let_strike(self._venue, self.connections, now)
         self._announce()
         if at - self._beaten < BEAT_SECONDS:
-            return []
+            return closing
         self._beaten = at
-        return self._beat(at)
+        return closing + [(connection, CLOSE_IDLE) for connection in self._beat(at)]
 
     def _announce(self) -> None:
         if self._venue.mode == self._announced:

@@ -5,7 +5,7 @@ Source: docs.kraken.com, rest/ratelimits and guides/spot-ratelimits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sandbox.errors import Refused
 
@@ -56,20 +56,37 @@ def by_age(table: tuple[tuple[int, int], ...], age: int) -> int:
 
 @dataclass
 class Limits:
-    """The counters of every key and of every account's markets; without a tier they rest."""
+    """The counters of every key and of every account's markets; without a tier they rest.
+
+    A squeeze leaves a `share` of what the tier allows, and wakes counters that rest.
+    """
 
     tier: str | None = None
+    share: float | None = None
     _calls: dict[str, _Counter] = field(default_factory=dict)
     _engine: dict[tuple[str, str], _Counter] = field(default_factory=dict)
 
     @property
+    def enforced(self) -> bool:
+        """Whether anything is refused for its number."""
+        return self.tier is not None or self.share is not None
+
+    @property
     def allowance(self) -> Allowance:
         """What the tier allows, or what the highest would where no tier is set."""
-        return TIERS[self.tier or "pro"]
+        whole = TIERS[self.tier or "pro"]
+        if self.share is None:
+            return whole
+        return replace(
+            whole,
+            calls=whole.calls * self.share,
+            engine=whole.engine * self.share,
+            open_orders=int(whole.open_orders * self.share),
+        )
 
     def call(self, key: str, method: str, now: int) -> None:
         """Count a call over REST, or refuse it."""
-        if self.tier is None or method in TRADING:
+        if not self.enforced or method in TRADING:
             return
         counter = self._calls.setdefault(key, _Counter())
         cost = 2 if method in DEAR else 1
@@ -84,7 +101,7 @@ class Limits:
 
     def act(self, account: str, symbol: str, cost: float, now: int) -> None:
         """Count an operation on orders of a market, or refuse it."""
-        if self.tier is None:
+        if not self.enforced:
             return
         if self.count(account, symbol, now) + cost > self.allowance.engine:
             raise Refused("EOrder:Rate limit exceeded")
@@ -92,11 +109,11 @@ class Limits:
 
     def pay(self, account: str, symbol: str, cost: float, now: int) -> None:
         """Count an operation that is never refused, such as a cancellation."""
-        if self.tier is not None:
+        if self.enforced:
             self.count(account, symbol, now)
             self._engine[account, symbol].value += cost
 
     def check_open(self, open_orders: int) -> None:
         """Refuse one open order too many in a market."""
-        if self.tier is not None and open_orders >= self.allowance.open_orders:
+        if self.enforced and open_orders >= self.allowance.open_orders:
             raise Refused("EOrder:Orders limit exceeded")

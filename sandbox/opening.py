@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
+from sandbox.calamities import resume
 from sandbox.clock import Anchor, start_clock
 from sandbox.errors import BadStart, Refused
 from sandbox.exchange import Exchange
@@ -18,6 +17,7 @@ from sandbox.forms import moment
 from sandbox.instruments import find_asset
 from sandbox.keys import Key, is_secret, mint_key
 from sandbox.limits import Limits
+from sandbox.plans import read_plan
 from sandbox.recording import Recording
 from sandbox.replay import Replay, read_replay
 from sandbox.store import Store
@@ -71,7 +71,7 @@ def open_venue(settings: Settings) -> Venue:
     venue.limits = Limits(None if settings.limits == "off" else settings.limits)
     if settings.record is not None:
         venue.recording = Recording(settings.record)
-    venue.faults = _read_plan(settings.faults, settings.seed)
+    _plan_faults(venue, settings.faults, settings.seed)
     _admit_first_key(venue, settings.key, settings.secret)
     return venue
 
@@ -92,17 +92,25 @@ def _read_balances(texts: tuple[str, ...]) -> dict[str, Decimal]:
     return made
 
 
-def _read_plan(path: str | None, seed: int) -> Faults:
-    faults = Faults(seed)
+def _plan_faults(venue: Venue, path: str | None, seed: int) -> None:
+    """Take up the faults of a plan, unless the state already knows the plan."""
+    venue.faults = Faults(seed)
+    venue.store.load_faults(venue.faults)
+    resume(venue)
     if path is None:
-        return faults
+        return
     try:
-        for form in msgspec.json.decode(Path(path).read_bytes(), type=list[dict[str, Any]]):
-            faults.add(form)
-    except (OSError, msgspec.DecodeError, Refused) as error:
+        text = Path(path).read_bytes()
+        forms = read_plan(text)
+        known = sha256(text).hexdigest()
+        if venue.store.fact("plan", str) != known:
+            for form in forms:
+                venue.faults.add(form, venue.clock.now())
+    except (OSError, Refused) as error:
         msg = f"faults must be a JSON list of faults; {path}: {error}"
         raise BadStart(msg, 2) from error
-    return faults
+    venue.store.set_facts({"plan": known})
+    venue.keep_faults()
 
 
 def _open_market(settings: Settings) -> Synthetic | Replay:

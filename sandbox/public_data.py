@@ -28,17 +28,14 @@ Query = Mapping[str, str]
 
 def time(venue: Venue, now: int, _query: Query) -> Any:
     """Answer Time, which a fault may put off."""
-    skew = venue.faults.standing("clock_skew")
-    if skew is not None:
-        venue.faults.strike(skew, "Time", short_stamp(now))
-        now += int(skew.seconds * SECOND_NS)
+    now += venue.skew(now)
     moment = datetime.fromtimestamp(now // SECOND_NS, UTC)
     return {"unixtime": now // SECOND_NS, "rfc1123": f"{moment:%a, %d %b %y %H:%M:%S} +0000"}
 
 
 def system_status(venue: Venue, now: int, _query: Query) -> Any:
     """Answer SystemStatus."""
-    return {"status": venue.mode, "timestamp": short_stamp(now)}
+    return {"status": venue.mode, "timestamp": short_stamp(now + venue.skew(now))}
 
 
 def assets(_venue: Venue, _now: int, query: Query) -> Any:

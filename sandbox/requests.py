@@ -209,7 +209,7 @@ class Dialogue:
         key = self._key(params)
         require(key.permissions, self._method)
         wanted = {"drop_before", "error"}
-        fault = self._venue.faults.take(wanted, stamp(self._arrived), method=self._method)
+        fault = self._venue.faults.take(wanted, self._arrived, method=self._method)
         if fault is not None and fault.kind == "drop_before":
             return
         if fault is not None:

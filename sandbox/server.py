@@ -23,6 +23,7 @@ from sandbox.instruments import find_pair
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sandbox.disturbance import Signed
     from sandbox.venue import Venue
 
 TICK_SECONDS = 0.02
@@ -79,13 +80,20 @@ class Server:
         body = await request.read()
         name = request.match_info["name"]
         return await self._respond(
-            request, name, lambda: rest.answer_private(self._venue, name, headers, body)
+            request,
+            name,
+            lambda: rest.answer_private(self._venue, name, headers, body),
+            (headers, body),
         )
 
     async def _respond(
-        self, request: web.Request, name: str, make: Callable[[], bytes]
+        self,
+        request: web.Request,
+        name: str,
+        make: Callable[[], bytes],
+        signed: Signed | None = None,
     ) -> web.Response:
-        steps = reply_in_time(self._venue, name, make)
+        steps = reply_in_time(self._venue, name, make, signed)
         while True:
             try:
                 await asyncio.sleep(next(steps))
@@ -131,8 +139,8 @@ class Server:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), TICK_SECONDS)
             at = time.monotonic()
-            for connection in self._floor.pulse(at):
-                await connection.socket.close(code=1000)
+            for connection, code in self._floor.pulse(at):
+                await connection.socket.close(code=code)
             if at - checkpointed >= CHECKPOINT_SECONDS:
                 checkpointed = at
                 self._venue.checkpoint()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from sandbox.errors import BadStart
+from sandbox.faults import Fault, Strike
 from sandbox.instruments import BY_SYMBOL
 from sandbox.journal import Journal
 from sandbox.keys import Key
@@ -21,8 +22,9 @@ from sandbox.tape import OwnPrint
 if TYPE_CHECKING:
     from sandbox.clock import Anchor
     from sandbox.exchange import Exchange
+    from sandbox.faults import Faults
 
-TABLES = ("orders", "trades", "entries", "prints", "keys", "facts")
+TABLES = ("orders", "trades", "entries", "prints", "keys", "facts", "faults", "strikes")
 SCHEMA = ";".join(
     f"CREATE TABLE IF NOT EXISTS {name} (id TEXT PRIMARY KEY, body BLOB NOT NULL)"
     for name in TABLES
@@ -120,6 +122,24 @@ class Store:
                 "ON CONFLICT (id) DO UPDATE SET body = excluded.body",
                 [(identity, msgspec.json.encode(body)) for identity, body in rows],
             )
+
+    def load_faults(self, faults: Faults) -> None:
+        """Put the faults that waited, and those that struck, back."""
+        struck = self._read("strikes", Strike)
+        faults.restore(self._read("faults", Fault), struck, self.fact("faults asked", int) or 0)
+
+    def save_faults(
+        self, changed: dict[str, Fault | None], fresh: list[Strike], asked: int
+    ) -> None:
+        """Write the faults that changed, forget those that are gone, add the strokes."""
+        self._base.execute("BEGIN IMMEDIATE")
+        for name, fault in changed.items():
+            if fault is None:
+                self._base.execute("DELETE FROM faults WHERE id = ?", (name,))
+        self._write("faults", [(name, fault) for name, fault in changed.items() if fault])
+        self._write("strikes", [(f"{strike.id}.{strike.stroke}", strike) for strike in fresh])
+        self._write("facts", [("faults asked", asked)])
+        self._base.execute("COMMIT")
 
     def set_facts(self, facts: dict[str, Any]) -> None:
         """Write named facts."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from sandbox import amendment
 from sandbox.checks import check_deadline
 from sandbox.errors import Refused
@@ -45,6 +47,8 @@ def add(venue: Venue, account: str, request: OrderRequest, now: int) -> Order:
 
 def _place(venue: Venue, account: str, request: OrderRequest, now: int) -> Order:
     check_mode(venue, request)
+    if request.deadline is not None:
+        request = replace(request, deadline=request.deadline - venue.skew(now))
     if request.validate:
         return venue.exchange.check(account, request, now)
     mine = venue.exchange.open_orders(account)
@@ -108,7 +112,7 @@ def amend(
     venue: Venue, order: Order, params: dict[str, Any], deadline: int | None, now: int
 ) -> str:
     """Amend an open order and give the id of the amendment."""
-    check_deadline(deadline, now)
+    check_deadline(deadline, now + venue.skew(now))
     cost = 1 + by_age(AMEND, now - order.changed)
     venue.limits.act(order.account, order.symbol, cost, now)
     pair = BY_SYMBOL[order.symbol]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sandbox.clock import SECOND_NS
 from sandbox.faults import Faults
 from sandbox.limits import Limits
 from sandbox.orders import Event
@@ -54,6 +55,7 @@ class Venue:
 
     def commit(self, now: int) -> None:
         """Keep what changed and then tell those who listen."""
+        self.keep_faults()
         if not self.exchange.journal.empty:
             self.store.save(self.exchange, list(self.touched.values()), self.clock.anchor)
             self.touched = {}
@@ -63,10 +65,23 @@ class Venue:
         for listener in self.listeners:
             listener(events, now)
 
+    def skew(self, now: int) -> int:
+        """Give by how many ns the exchange's clock is wrong, thanks to a fault."""
+        fault = self.faults.standing("clock_skew", now) if self.faults.waiting else None
+        return 0 if fault is None else int(fault.seconds * SECOND_NS)
+
     def checkpoint(self) -> None:
         """Keep the time and the nonces, even though no order changed."""
+        self.keep_faults()
         self.store.save(self.exchange, list(self.touched.values()), self.clock.anchor)
         self.touched = {}
+
+    def keep_faults(self) -> None:
+        """Keep the faults that changed and the strokes that are new."""
+        changed, fresh = self.faults.changed, self.faults.fresh
+        if changed or fresh:
+            self.store.save_faults(changed, fresh, self.faults.asked)
+            self.faults.changed, self.faults.fresh = {}, []
 
     def add_key(self, key: Key, now: int) -> None:
         """Admit a key, and open its account if it is new."""

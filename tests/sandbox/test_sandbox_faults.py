@@ -246,7 +246,7 @@ def test_faults_strike_by_chance_but_the_same_way_for_the_same_seed():
     def history(seed):
         faults = Faults(seed)
         faults.add({"kind": "missing", "times": 0, "chance": 0.3})
-        return [faults.take({"missing"}, "") is not None for _ in range(50)]
+        return [faults.take({"missing"}, 0) is not None for _ in range(50)]
 
     assert history(1) == history(1) != history(2)
     assert 5 < sum(history(1)) < 25
