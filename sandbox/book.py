@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from sandbox.exchange import Exchange
     from sandbox.instruments import Pair
-    from sandbox.synthetic import Ints
+    from sandbox.market import Ints
 
 Side = list[tuple[int, int]]
 CHECKED = 10
@@ -63,12 +63,14 @@ def checksum(bids: Side, asks: Side) -> int:
     Prices and quantities are written with full precision, then lose the point and leading
     zeros, which leaves the numbers of ticks and lots.
     """
-    text = "".join(f"{price}{lots}" for side in (asks, bids) for price, lots in side[:CHECKED])
-    return crc32(text.encode())
+    best = asks[:CHECKED] + bids[:CHECKED]
+    return crc32("".join([f"{price}{lots}" for price, lots in best]).encode())
 
 
 def changes(before: Side, after: Side, depth: int, *, falling: bool) -> Side:
     """List the levels to send: 0 lots deletes; levels pushed out of the depth go unsaid."""
+    if before == after:
+        return []
     old, new = dict(before), dict(after)
     full = len(after) >= depth
     worst = after[-1][0] if after else 0
@@ -84,6 +86,10 @@ def _beyond(price: int, worst: int, *, falling: bool) -> bool:
     return price < worst if falling else price > worst
 
 
-def level_text(pair: Pair, level: tuple[int, int]) -> str:
-    """Write one level with full precision."""
-    return f'{{"price":{pair.price_text(level[0])},"qty":{pair.quantity_text(level[1])}}}'
+def levels_text(pair: Pair, side: Side) -> str:
+    """Write levels with full precision, all digits of each in one go."""
+    tick, lot = 10**pair.price_decimals, 10**pair.lot_decimals
+    form = f'{{"price":%d.%0{pair.price_decimals}d,"qty":%d.%0{pair.lot_decimals}d}}'
+    return ",".join(
+        [form % (price // tick, price % tick, lots // lot, lots % lot) for price, lots in side]
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.book import Side, changes, checksum, crossed, level_text, merged, shown
+from sandbox.book import Side, changes, checksum, crossed, levels_text, merged, shown
 from sandbox.wire import stamp
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class BookFeed:
         Of more than two hours at once only the last two are told. `strikes` tells whether a
         fault wants the book crossed.
         """
-        times = self._exchange.market.moments(self._until, until)[-MOST_MOMENTS:]
+        times = self._exchange.market.moments(self._pair, self._until, until)[-MOST_MOMENTS:]
         self._until = max(self._until, until)
         rows = max(CELLS_AT_ONCE // self._depth, 1)
         for first in range(0, len(times), rows):
@@ -75,7 +75,7 @@ class BookFeed:
 
     def _text(self, levels: Sides, after: Sides, now: int, kind: str) -> bytes:
         pair = self._pair
-        bids, asks = (",".join([level_text(pair, level) for level in side]) for side in levels)
+        bids, asks = levels_text(pair, levels[0]), levels_text(pair, levels[1])
         return (
             f'{{"channel":"book","type":"{kind}","data":[{{"symbol":"{pair.symbol}",'
             f'"bids":[{bids}],"asks":[{asks}],"checksum":{checksum(*after)},'
