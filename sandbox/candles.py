@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sandbox.synthetic import HOUR_NS, Ints
+from sandbox.market import HOUR_NS, Ints
 from sandbox.tape import MINUTE_NS, Minutes, Tape, collapse
 
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)

@@ -42,8 +42,7 @@ from sandbox.triggers import fire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.replay import Replay
-    from sandbox.synthetic import Synthetic
+    from sandbox.market import Market
 
 ROUNDING = Decimal("0.0001")  # cost and fee may each be rounded up
 
@@ -51,7 +50,7 @@ ROUNDING = Decimal("0.0001")  # cost and fee may each be rounded up
 class Exchange:
     """All markets, orders and accounts. Call `advance` before anything else at a new time."""
 
-    def __init__(self, market: Synthetic | Replay, tier: int) -> None:
+    def __init__(self, market: Market, tier: int) -> None:
         self.market = market
         self.tier_number = tier
         self.tier: Tier = TIERS[tier - 1]

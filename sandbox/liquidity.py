@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sandbox.instruments import Pair
+    from sandbox.market import Ints, Market
     from sandbox.orders import Order
-    from sandbox.replay import Replay
-    from sandbox.synthetic import Ints, Synthetic
 
 
 REMEMBERED = 4096
@@ -36,7 +35,7 @@ class Offer:
 class Liquidity:
     """One market's depth, less what has been taken out of it."""
 
-    def __init__(self, market: Synthetic | Replay, pair: Pair) -> None:
+    def __init__(self, market: Market, pair: Pair) -> None:
         self.pair = pair
         self._market = market
         self._taken: dict[tuple[bool, int], tuple[int, int]] = {}
@@ -61,7 +60,7 @@ class Liquidity:
         """Give what is left of one side as (ticks, lots) at many moments in order."""
         levels = self._market.sides(self.pair, times, depth, asks=asks)
         prices, quantities = levels.price.tolist(), levels.quantity.tolist()
-        if not self._taken:
+        if not self._taken and quantities and levels.quantity.all():
             return [list(zip(*row, strict=True)) for row in zip(prices, quantities, strict=True)]
         stamps = levels.stamp.tolist()
         rows = zip(prices, quantities, stamps, strict=True)

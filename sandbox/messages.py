@@ -13,7 +13,7 @@ from sandbox.wire import long_stamp, raw, stamp
 
 if TYPE_CHECKING:
     from sandbox.exchange import Exchange
-    from sandbox.synthetic import Prints
+    from sandbox.market import Prints
 
 DAY_MINUTES = 1440
 

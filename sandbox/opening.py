@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sandbox.calamities import resume
 from sandbox.clock import Anchor, start_clock
@@ -16,13 +17,17 @@ from sandbox.faults import Faults
 from sandbox.forms import moment
 from sandbox.instruments import find_asset
 from sandbox.keys import Key, is_secret, mint_key
+from sandbox.gate import Gate
 from sandbox.limits import Limits
 from sandbox.plans import read_plan
 from sandbox.recording import Recording
-from sandbox.replay import Replay, read_replay
+from sandbox.replay import read_replay
 from sandbox.store import Store
-from sandbox.synthetic import HOUR_NS, Synthetic
+from sandbox.synthetic import Synthetic
 from sandbox.venue import Venue
+
+if TYPE_CHECKING:
+    from sandbox.market import Market
 
 BASIS_POINT = 10_000
 
@@ -69,6 +74,7 @@ def open_venue(settings: Settings) -> Venue:
     if exchange.time == 0:
         exchange.time = clock.now()
     venue.limits = Limits(None if settings.limits == "off" else settings.limits)
+    venue.gate = Gate(closes=settings.limits != "off")
     if settings.record is not None:
         venue.recording = Recording(settings.record)
     _plan_faults(venue, settings.faults, settings.seed)
@@ -113,7 +119,7 @@ def _plan_faults(venue: Venue, path: str | None, seed: int) -> None:
     venue.keep_faults()
 
 
-def _open_market(settings: Settings) -> Synthetic | Replay:
+def _open_market(settings: Settings) -> Market:
     made = Synthetic(settings.seed, settings.edge / BASIS_POINT)
     kind, _, path = settings.market.partition(":")
     if kind == "replay" and path:
@@ -124,10 +130,10 @@ def _open_market(settings: Settings) -> Synthetic | Replay:
     return made
 
 
-def _beginning(settings: Settings, market: Synthetic | Replay) -> int | None:
+def _beginning(settings: Settings, market: Market) -> int | None:
     if settings.start is not None:
         return _read_start(settings.start, market.listed)
-    return None if isinstance(market, Synthetic) else market.listed + HOUR_NS
+    return market.begins
 
 
 def _read_start(text: str, listed_at: int) -> int:

@@ -8,10 +8,9 @@ import numpy as np
 
 from sandbox.instruments import PAIRS, Pair
 from sandbox.liquidity import DEPTH
+from sandbox.market import HOUR_NS, Flags, Prints, Stretch
 from sandbox.matching import fill_resting, reaches
 from sandbox.orders import EXPIRED, OPEN
-from sandbox.path import STEPS
-from sandbox.synthetic import HOUR_NS, STEP_NS, Flags, Ints, Prints
 from sandbox.triggers import fire
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ QUOTE = -1
 
 def advance(exchange: Exchange, now: int) -> None:
     """Bring the exchange to a moment, in the order in which things happen until then."""
+    exchange.market.reach(now)
     while exchange.open and exchange.time < now:
         due = min((o.expires for o in exchange.open.values() if o.expires), default=now)
         fires = min(exchange.switches.values(), default=now)
@@ -64,14 +64,14 @@ def _trade_on(exchange: Exchange, pair: Pair, after: int, until: int) -> int:
     sells = exchange.resting(pair.symbol, buys=False)
     bid = buys[0].limit or 0 if buys else 0
     ask = sells[0].limit or 0 if sells else np.iinfo(np.int64).max
-    for time, row in _candidates(exchange, pair, (after, until), (bid, ask)):
+    stretch = exchange.market.stretch(pair, after, until)
+    for time, row in _candidates(exchange, pair, stretch, (bid, ask)):
         exchange.witness(pair, time)
         if row == QUOTE:
             _cross(exchange, pair, time)
         else:
-            _hit(exchange, pair, time, row)
-            prints = exchange.market.block(pair, time // HOUR_NS).prints
-            if fire(exchange, pair, int(prints.price[row]), time):
+            _hit(exchange, pair, time, stretch.prints, row)
+            if fire(exchange, pair, int(stretch.prints.price[row]), time):
                 exchange.follow_up(time)
                 return time
         if exchange.owed:
@@ -94,21 +94,15 @@ def _watched(exchange: Exchange, pair: Pair, prints: Prints) -> Flags:
 
 
 def _candidates(
-    exchange: Exchange, pair: Pair, span: tuple[int, int], best: tuple[int, int]
+    exchange: Exchange, pair: Pair, stretch: Stretch, best: tuple[int, int]
 ) -> list[tuple[int, int]]:
     """Find the quotes and trades that may reach an order, in the order of time."""
-    found: list[tuple[int, int]] = []
-    for hour in range(span[0] // HOUR_NS, span[1] // HOUR_NS + 1):
-        block = exchange.market.block(pair, hour)
-        steps: Ints = hour * HOUR_NS + STEP_NS * np.arange(STEPS, dtype=np.int64)
-        inside = (steps > span[0]) & (steps <= span[1])
-        near = inside & ((block.ask <= best[0]) | (block.bid >= best[1]))
-        found.extend((int(time), QUOTE) for time in steps[near])
-        prints = block.prints
-        inside = (prints.time > span[0]) & (prints.time <= span[1])
-        near = np.where(prints.bought, prints.price >= best[1], prints.price <= best[0])
-        near = inside & (near | _watched(exchange, pair, prints))
-        found.extend((int(prints.time[row]), int(row)) for row in np.flatnonzero(near))
+    near = (stretch.ask <= best[0]) | (stretch.bid >= best[1])
+    found = [(int(time), QUOTE) for time in stretch.time[near]]
+    prints = stretch.prints
+    near = np.where(prints.bought, prints.price >= best[1], prints.price <= best[0])
+    near |= _watched(exchange, pair, prints)
+    found.extend((int(prints.time[row]), int(row)) for row in np.flatnonzero(near))
     return sorted(found)
 
 
@@ -128,8 +122,7 @@ def _cross(exchange: Exchange, pair: Pair, time: int) -> None:
                     fill_resting(exchange, order, take, time)
 
 
-def _hit(exchange: Exchange, pair: Pair, time: int, row: int) -> None:
-    prints = exchange.market.block(pair, time // HOUR_NS).prints
+def _hit(exchange: Exchange, pair: Pair, time: int, prints: Prints, row: int) -> None:
     price, lots = int(prints.price[row]), int(prints.quantity[row])
     for order in exchange.resting(pair.symbol, buys=not prints.bought[row]):
         if lots == 0 or not reaches(order, price):

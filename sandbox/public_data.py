@@ -11,7 +11,7 @@ from sandbox.candles import INTERVALS, candles, span
 from sandbox.errors import Refused
 from sandbox.forms import read_cursor, whole
 from sandbox.instruments import ASSETS, PAIRS, Asset, Pair, find_asset, find_pair
-from sandbox.synthetic import HOUR_NS, STEP_NS, Prints
+from sandbox.market import HOUR_NS, Prints
 from sandbox.tape import MINUTE_NS
 from sandbox.wire import SECOND_NS, raw, short_stamp
 
@@ -229,12 +229,15 @@ def _trade_rows(pair: Pair, found: Prints) -> list[str]:
 
 
 def spread(venue: Venue, now: int, query: Query) -> Any:
-    """Answer Spread: the best bid and ask of the last 200 steps of the market."""
+    """Answer Spread: the last 200 quotes of the market."""
     name, pair = _one_pair(query)
     since = read_cursor(query.get("since", "0"))
-    moments = range(max(now - SPREADS * STEP_NS, since + 1), now + 1, STEP_NS)
-    quotes = [(at // SECOND_NS, *venue.exchange.market.touch(pair, at)) for at in moments]
-    rows = [(at, pair.price_text(bid), pair.price_text(ask)) for at, bid, ask in quotes]
+    quotes = venue.exchange.market.quotes(pair, now, SPREADS)
+    rows = [
+        (at // SECOND_NS, pair.price_text(bid), pair.price_text(ask))
+        for at, bid, ask in quotes
+        if at > since
+    ]
     return {name: rows, "last": now // SECOND_NS}
 
 

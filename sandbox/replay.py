@@ -18,23 +18,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sandbox.errors import BadStart
+from sandbox.hourly import STEP_NS, Block, hourly_quotes, hourly_stretch, moments
 from sandbox.instruments import PAIRS, Pair
+from sandbox.market import HOUR_NS, Ints, Levels, Prints, Quote, Stretch
 from sandbox.path import STEPS
-from sandbox.synthetic import (
-    HOUR_NS,
-    STEP_NS,
-    Block,
-    Ints,
-    Levels,
-    Prints,
-    Synthetic,
-    many_sides,
-    moments,
-    one_side,
-)
+from sandbox.synthetic import many_sides, one_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from sandbox.synthetic import Synthetic
 
 SECOND_NS = 1_000_000_000
 REMEMBERED = 256
@@ -64,6 +57,30 @@ class Replay:
     def listed(self) -> int:
         """The moment of the first trade, before which there is nothing."""
         return int(self.trades.time[0])
+
+    @property
+    def begins(self) -> int:
+        """Where a new clock begins: when there is an hour to look back on."""
+        return self.listed + HOUR_NS
+
+    @staticmethod
+    def foreign(_pair: Pair) -> bool:
+        """Tell that clients' fills are trades of this market."""
+        return False
+
+    @staticmethod
+    def given(_pair: Pair) -> None:
+        """Give no statistics: they are computed from the trades."""
+        return
+
+    @staticmethod
+    def settled(_pair: Pair, now: int) -> int:
+        """Give the present: all trades until then are known."""
+        return now
+
+    @staticmethod
+    def reach(_now: int) -> None:
+        """Do nothing: any moment can be asked for at any time."""
 
     def first_identity(self, pair: Pair, hour: int) -> int:
         """Give the trade id of the first trade that is not before an hour."""
@@ -101,6 +118,18 @@ class Replay:
         )
         return Block(prints, bid, ask)
 
+    def prints(self, pair: Pair, hour: int) -> Prints:
+        """Give the trades of one hour, counted from 1970."""
+        return self.block(pair, hour).prints
+
+    def stretch(self, pair: Pair, after: int, until: int) -> Stretch:
+        """Give what happened later than one moment and not later than another."""
+        return hourly_stretch(self, pair, after, until)
+
+    def quotes(self, pair: Pair, until: int, count: int) -> list[Quote]:
+        """Give the last times, best bids and best asks, oldest first."""
+        return hourly_quotes(self, pair, until, count)
+
     def touch(self, pair: Pair, time: int) -> tuple[int, int]:
         """Give the best bid and ask in ticks at a moment in nanoseconds."""
         block = self.block(pair, time // HOUR_NS)
@@ -112,7 +141,7 @@ class Replay:
         return one_side(self, pair, time, depth, asks=asks)
 
     @staticmethod
-    def moments(after: int, until: int) -> Ints:
+    def moments(_pair: Pair, after: int, until: int) -> Ints:
         """Give the moments at which the book changes, later than one and up to another."""
         return moments(after, until)
 

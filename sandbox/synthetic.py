@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sandbox.hourly import STEP_NS, Block, hourly_quotes, hourly_stretch, moments
+from sandbox.market import HOUR_NS, Floats, Ints, Levels, Prints, Quote, Stretch
 from sandbox.path import STEPS, walk
 from sandbox.randomness import Integers, generator, number, scramble
 from sandbox.swings import displacement, excitement
@@ -21,51 +23,11 @@ from sandbox.swings import displacement, excitement
 if TYPE_CHECKING:
     from sandbox.instruments import Pair
 
-HOUR_NS = 3_600_000_000_000
-STEP_NS = HOUR_NS // STEPS
 TRADES = 360
 LISTED_NS = 1_640_995_200_000_000_000
 _TOUCH_LIFE = 8
 _EVEN = 0.5
 _MARKET_ORDERS = 0.4
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Prints:
-    """Trades in the order they happened: time in ns, price in ticks, quantity in lots."""
-
-    time: Ints
-    price: Ints
-    quantity: Ints
-    bought: Flags
-    market: Flags
-    identity: Ints
-
-
-@dataclass(frozen=True)
-class Block:
-    """One hour of the market: its trades, and the best bid and ask at every step."""
-
-    prints: Prints
-    bid: Ints
-    ask: Ints
-
-
-@dataclass(frozen=True)
-class Levels:
-    """One side of the book from the touch outward, each level with the stamp of its order.
-
-    The stamp changes when the order at a price is replaced by another. Where a side was asked
-    for at many moments at once, each moment is a row.
-    """
-
-    price: Ints
-    quantity: Ints
-    stamp: Ints
 
 
 @dataclass(frozen=True)
@@ -80,6 +42,30 @@ class Synthetic:
         """The moment at which the market begins, in nanoseconds."""
         return LISTED_NS
 
+    @property
+    def begins(self) -> None:
+        """Say that any time will do for a new clock."""
+        return
+
+    @staticmethod
+    def foreign(_pair: Pair) -> bool:
+        """Tell that clients' fills are trades of this market."""
+        return False
+
+    @staticmethod
+    def given(_pair: Pair) -> None:
+        """Give no statistics: they are computed from the trades."""
+        return
+
+    @staticmethod
+    def settled(_pair: Pair, now: int) -> int:
+        """Give the present: all trades until then are known."""
+        return now
+
+    @staticmethod
+    def reach(_now: int) -> None:
+        """Do nothing: any moment can be asked for at any time."""
+
     @staticmethod
     def first_identity(_pair: Pair, hour: int) -> int:
         """Give the trade id of the first trade of an hour."""
@@ -88,6 +74,18 @@ class Synthetic:
     def block(self, pair: Pair, hour: int) -> Block:
         """Give one hour of a market, counted from 1970."""
         return _block(self.seed, self.edge, pair, hour)
+
+    def prints(self, pair: Pair, hour: int) -> Prints:
+        """Give the trades of one hour, counted from 1970."""
+        return self.block(pair, hour).prints
+
+    def stretch(self, pair: Pair, after: int, until: int) -> Stretch:
+        """Give what happened later than one moment and not later than another."""
+        return hourly_stretch(self, pair, after, until)
+
+    def quotes(self, pair: Pair, until: int, count: int) -> list[Quote]:
+        """Give the last times, best bids and best asks, oldest first."""
+        return hourly_quotes(self, pair, until, count)
 
     def touch(self, pair: Pair, time: int) -> tuple[int, int]:
         """Give the best bid and ask in ticks at a moment in nanoseconds."""
@@ -100,7 +98,7 @@ class Synthetic:
         return one_side(self, pair, time, depth, asks=asks)
 
     @staticmethod
-    def moments(after: int, until: int) -> Ints:
+    def moments(_pair: Pair, after: int, until: int) -> Ints:
         """Give the moments at which the book changes, later than one and up to another."""
         return moments(after, until)
 
@@ -118,11 +116,6 @@ class Quoted(Protocol):
 
     def block(self, pair: Pair, hour: int) -> Block:
         """Give one hour of a market, counted from 1970."""
-
-
-def moments(after: int, until: int) -> Ints:
-    """Give the moments at which quotes change, later than one time and up to another."""
-    return STEP_NS * np.arange(after // STEP_NS + 1, until // STEP_NS + 1, dtype=np.int64)
 
 
 def one_side(market: Quoted, pair: Pair, time: int, depth: int, *, asks: bool) -> Levels:

@@ -14,13 +14,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sandbox.synthetic import HOUR_NS, Ints, Prints, Synthetic
+from sandbox.market import HOUR_NS, Ints, Prints, join, part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.instruments import Pair
-    from sandbox.replay import Replay
+    from sandbox.market import Market
 
 MINUTE_NS = 60_000_000_000
 MINUTES = 60
@@ -55,7 +55,7 @@ class Minutes:
 class Tape:
     """The trades of one market. Up to `told` they have been published."""
 
-    def __init__(self, market: Synthetic | Replay, pair: Pair) -> None:
+    def __init__(self, market: Market, pair: Pair) -> None:
         self.pair = pair
         self.told = 0
         self._market = market
@@ -85,7 +85,7 @@ class Tape:
         return max(now, self._times[-1]) if self._times else now
 
     def _identity(self, time: int) -> int:
-        prints = self._market.block(self.pair, time // HOUR_NS).prints
+        prints = self._market.prints(self.pair, time // HOUR_NS)
         before = int(np.searchsorted(prints.time, time, side="right"))
         first = self._market.first_identity(self.pair, time // HOUR_NS)
         return first + before + bisect_right(self._times, time) - 1
@@ -94,7 +94,7 @@ class Tape:
         """Give one hour of trades, clients' fills included."""
         first = bisect_right(self._times, hour * HOUR_NS - 1)
         last = bisect_right(self._times, (hour + 1) * HOUR_NS - 1)
-        prints = self._market.block(self.pair, hour).prints
+        prints = self._market.prints(self.pair, hour)
         if last == 0:
             return prints
         known = self._merged.get(hour)
@@ -172,36 +172,6 @@ class Tape:
 
     def _hours_back(self, until: int) -> Iterator[int]:
         yield from range(until // HOUR_NS, self.listed // HOUR_NS - 1, -1)
-
-
-def part(prints: Prints, low: int, high: int) -> Prints:
-    """Cut a run of trades out of another."""
-    cut = slice(low, high)
-    return Prints(
-        prints.time[cut],
-        prints.price[cut],
-        prints.quantity[cut],
-        prints.bought[cut],
-        prints.market[cut],
-        prints.identity[cut],
-    )
-
-
-def join(pieces: list[Prints]) -> Prints:
-    """Put runs of trades one after another."""
-    if len(pieces) == 1:
-        return pieces[0]
-    none = np.empty(0, np.int64)
-    if not pieces:
-        return Prints(none, none, none, none.astype(bool), none.astype(bool), none)
-    return Prints(
-        np.concatenate([p.time for p in pieces]),
-        np.concatenate([p.price for p in pieces]),
-        np.concatenate([p.quantity for p in pieces]),
-        np.concatenate([p.bought for p in pieces]),
-        np.concatenate([p.market for p in pieces]),
-        np.concatenate([p.identity for p in pieces]),
-    )
 
 
 def _merge(prints: Prints, own: list[OwnPrint], identity: int) -> Prints:

@@ -28,8 +28,8 @@ PURE = {
     "registry": "contract evaluation gate labels splits",
     "sandbox": (
         "accounts amendment book candles checks errors exchange faults fees forms instruments"
-        " journal kinds limits liquidity matching orders passage path plans randomness settlement"
-        " swings synthetic tape terms triggers wire"
+        " hourly journal kinds limits liquidity market matching orders passage path plans randomness"
+        " settlement swings synthetic tape terms triggers wire"
     ),
     "trader": (
         "answers bars book clock desk events executions features feed kernels ledger market"
