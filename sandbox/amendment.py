@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from sandbox.errors import Refused
-from sandbox.instruments import BY_SYMBOL
+from sandbox.funding import check_funds, needed, set_reserve
 from sandbox.matching import reachable, take
 from sandbox.orders import OPEN, Amend, Order
 
@@ -39,7 +39,7 @@ def amend(
         limit=order.limit if limit is None else limit,
     )
     if amended.remaining > 0:
-        _check(exchange, order, amended, now)
+        _check(exchange, amended, now)
     loses_place = amended.limit != order.limit or amended.quantity > order.quantity
     if not order.amends:
         order.amends = [_note(exchange, order, "original", order.opened)]
@@ -55,7 +55,7 @@ def amend(
     elif loses_place and not order.waiting:
         _arrive_again(exchange, order, now)
     else:
-        exchange.set_reserve(order, exchange.needed(order, BY_SYMBOL[order.symbol], []))
+        set_reserve(exchange, order, needed(order, []))
     return order.amends[-1].id
 
 
@@ -80,11 +80,7 @@ def _arrive_again(exchange: Exchange, order: Order, now: int) -> None:
     exchange.follow_up(now)
 
 
-def _check(exchange: Exchange, order: Order, amended: Order, now: int) -> None:
+def _check(exchange: Exchange, amended: Order, now: int) -> None:
     if amended.post_only and reachable(exchange, amended, now):
         raise Refused("EOrder:Post only order")
-    pair = BY_SYMBOL[order.symbol]
-    asset = pair.quote if order.buys else pair.base
-    free = exchange.accounts.free(order.account, asset.id) + order.reserve
-    if exchange.needed(amended, pair, []) > free:
-        raise Refused("EOrder:Insufficient funds")
+    check_funds(exchange, amended, [])

@@ -64,7 +64,10 @@ from sandbox.server import serve as serve_venue
     default=1,
     show_default=True,
     type=click.IntRange(1, len(TIERS)),
-    help="Kraken's fee tier of every account.",
+    help="Kraken's fee tier every account has at least.",
+)
+@click.option(
+    "--pair-fees", is_flag=True, help="List the fees in AssetPairs, as Kraken did until 2026."
 )
 @click.option(
     "--balance",

@@ -7,18 +7,17 @@ left in `events` and in the journal for the caller to publish and to keep.
 from __future__ import annotations
 
 from contextlib import suppress
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from sandbox.accounts import DEPOSITS, Accounts, round_up
+from sandbox.accounts import DEPOSITS, Accounts
 from sandbox.checks import check_order, check_unique
 from sandbox.errors import Refused
-from sandbox.fees import TIERS, Tier
+from sandbox.funding import check_funds, needed, set_reserve
 from sandbox.instruments import BY_SYMBOL, PAIRS, Pair
 from sandbox.journal import Journal
-from sandbox.liquidity import Liquidity, Offer
+from sandbox.liquidity import Liquidity
 from sandbox.matching import reachable, take
 from sandbox.orders import (
     CANCELED,
@@ -36,24 +35,26 @@ from sandbox.orders import (
 )
 from sandbox.randomness import code
 from sandbox.tape import Tape
-from sandbox.terms import STOPS, closing, stop_of, target
+from sandbox.terms import STOPS, closing, stop_of
 from sandbox.triggers import fire
+from sandbox.volumes import Volumes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from sandbox.market import Market
 
-ROUNDING = Decimal("0.0001")  # cost and fee may each be rounded up
-
 
 class Exchange:
-    """All markets, orders and accounts. Call `advance` before anything else at a new time."""
+    """All markets, orders and accounts. Call `advance` before anything else at a new time.
+
+    `tier` is the fee tier every account has at least.
+    """
 
     def __init__(self, market: Market, tier: int) -> None:
         self.market = market
-        self.tier_number = tier
-        self.tier: Tier = TIERS[tier - 1]
+        self.volumes = Volumes(tier)
         self.accounts = Accounts()
         self.tapes = {pair.symbol: Tape(market, pair) for pair in PAIRS}
         self.liquidity = {pair.symbol: Liquidity(market, pair) for pair in PAIRS}
@@ -150,6 +151,7 @@ class Exchange:
             changed=now,
             rank=self.minted,
             close=request.close,
+            tier=self.volumes.tier(account, now),
         )
         if request.ordertype in STOPS:
             last = self.last_price(pair, now)
@@ -157,31 +159,8 @@ class Exchange:
         offers = [] if order.waiting else reachable(self, order, now)
         if order.post_only and offers:
             raise Refused("EOrder:Post only order")
-        self._check_funds(order, pair, offers)
+        check_funds(self, order, offers)
         return order
-
-    def _check_funds(self, order: Order, pair: Pair, offers: list[Offer]) -> None:
-        asset = pair.quote if order.buys else pair.base
-        if self.needed(order, pair, offers) > self.accounts.free(order.account, asset.id):
-            raise Refused("EOrder:Insufficient funds")
-
-    def needed(self, order: Order, pair: Pair, offers: list[Offer]) -> Decimal:
-        """Give what an order may cost at worst; `offers` value a market order."""
-        if not order.buys:
-            return pair.quantity(order.remaining)
-        rate = 1 + max(self.tier.taker, self.tier.maker) / 100
-        if order.cash is not None:
-            return round_up(order.cash * rate, pair.quote) + ROUNDING
-        price = target(order)
-        if price is not None:
-            worst = pair.value(price, order.remaining) * rate
-            return round_up(worst, pair.quote) + ROUNDING
-        left, cost = order.remaining, ZERO
-        for offer in offers:
-            lots = min(left, offer.lots)
-            cost += pair.value(offer.price, lots)
-            left -= lots
-        return round_up(cost * rate, pair.quote) + ROUNDING
 
     def place(
         self, account: str, request: OrderRequest, now: int, parent: str | None = None
@@ -232,25 +211,17 @@ class Exchange:
 
     def rest(self, order: Order, now: int) -> None:
         """Put an order on the book, behind what is shown there already."""
-        pair = BY_SYMBOL[order.symbol]
         if order.limit is not None and not order.waiting:
             order.ahead = self.liquidity[order.symbol].at(now, order.limit, asks=not order.buys)
         self.open[order.txid] = order
-        self.set_reserve(order, self.needed(order, pair, []))
+        set_reserve(self, order, needed(order, []))
         self.journal.orders[order.txid] = order
-
-    def set_reserve(self, order: Order, amount: Decimal) -> None:
-        """Set aside what an order may still cost."""
-        pair = BY_SYMBOL[order.symbol]
-        asset = pair.quote if order.buys else pair.base
-        self.accounts.hold(order.account, asset.id, amount - order.reserve)
-        order.reserve = amount
 
     def finish(self, order: Order, status: str, now: int, reason: str | None) -> None:
         """Take an order off the book for good."""
         order.status, order.closed, order.reason = status, now, reason
         self.open.pop(order.txid, None)
-        self.set_reserve(order, ZERO)
+        set_reserve(self, order, ZERO)
         kind = {CLOSED: "filled", EXPIRED: "expired"}.get(status, "canceled")
         self.report(kind, order, now)
 

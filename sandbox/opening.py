@@ -50,6 +50,7 @@ class Settings:
     faults: str | None = None
     limits: str = "off"
     record: str | None = None
+    pair_fees: bool = False
 
 
 def open_venue(settings: Settings) -> Venue:
@@ -71,6 +72,7 @@ def open_venue(settings: Settings) -> Venue:
     )
     keys = {key.name: key for key in store.read_keys()}
     venue = Venue(exchange, clock, store, keys, opening)
+    venue.pair_fees = settings.pair_fees
     if exchange.time == 0:
         exchange.time = clock.now()
     venue.limits = Limits(None if settings.limits == "off" else settings.limits)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from sandbox.errors import Refused
-from sandbox.fees import TIERS, describe
+from sandbox.fees import describe
 from sandbox.forms import truth, whole
 from sandbox.instruments import ASSET_BY_ID, BY_SYMBOL, PAIRS, find_asset, find_pair
 from sandbox.wire import SECOND_NS, order_body, seconds, trade_body
@@ -38,6 +38,8 @@ def balance_extended(venue: Venue, key: Key, _form: Form, _now: int) -> Any:
     return {
         asset: {
             "balance": f"{amount:.{ASSET_BY_ID[asset].decimals}f}",
+            "credit": "0.0000",
+            "credit_used": "0.0000",
             "hold_trade": f"{accounts.held[key.account, asset]:.{ASSET_BY_ID[asset].decimals}f}",
         }
         for asset, amount in accounts.of(key.account).items()
@@ -58,11 +60,12 @@ def trade_balance(venue: Venue, key: Key, form: Form, now: int) -> Any:
     return {"eb": total, "tb": free, "e": free, "mf": free, **nothing}
 
 
-def trade_volume(venue: Venue, _key: Key, form: Form, _now: int) -> Any:
-    """Answer TradeVolume with the tier the exchange was started with."""
-    tier = venue.exchange.tier_number
-    volume = f"{TIERS[tier - 1].volume:.4f}"
-    answer: dict[str, Any] = {"currency": "ZUSD", "volume": volume}
+def trade_volume(venue: Venue, key: Key, form: Form, now: int) -> Any:
+    """Answer TradeVolume with the volume of thirty days and the tier it gives."""
+    volumes = venue.exchange.volumes
+    tier = volumes.tier(key.account, now)
+    volume = volumes.of(key.account, now)
+    answer: dict[str, Any] = {"currency": "ZUSD", "volume": f"{volume:.4f}"}
     if form.get("pair"):
         found = [find_pair(name) for name in str(form["pair"]).split(",")]
         if None in found:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.book import shown
 from sandbox.candles import INTERVALS, candles, span
 from sandbox.errors import Refused
+from sandbox.fees import schedule
 from sandbox.forms import read_cursor, whole
 from sandbox.instruments import ASSETS, PAIRS, Asset, Pair, find_asset, find_pair
 from sandbox.market import HOUR_NS, Prints
@@ -81,9 +82,11 @@ INVALID = "EGeneral:Invalid arguments"
 
 
 def asset_pairs(venue: Venue, _now: int, query: Query) -> Any:
-    """Answer AssetPairs. The fee columns are empty, as they are at Kraken since 2026."""
+    """Answer AssetPairs. The fee columns are empty, as at Kraken since 2026, unless wanted."""
     status = "online" if venue.mode == "maintenance" else venue.mode
-    return {name: _pair_body(pair, status) for name, pair in _pairs(query)}
+    fees = {"fees": schedule(maker=False), "fees_maker": schedule(maker=True)}
+    listed = fees if venue.pair_fees else dict.fromkeys(fees, ())
+    return {name: _pair_body(pair, status) | listed for name, pair in _pairs(query)}
 
 
 def _pair_body(pair: Pair, status: str) -> dict[str, Any]:
@@ -101,8 +104,8 @@ def _pair_body(pair: Pair, status: str) -> dict[str, Any]:
         "lot_multiplier": 1,
         "leverage_buy": pair.leverage,
         "leverage_sell": pair.leverage,
-        "fees": [],
-        "fees_maker": [],
+        "fees": (),
+        "fees_maker": (),
         "fee_volume_currency": pair.quote.id,
         "margin_call": 80,
         "margin_stop": 40,

@@ -9,7 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sandbox.accounts import FEES, MARKET, round_money, round_up
+from sandbox.accounts import FEES, MARKET, round_money
+from sandbox.fees import TIERS
+from sandbox.funding import release
 from sandbox.instruments import BY_SYMBOL, Pair
 from sandbox.orders import CLOSED, Order, Trade
 
@@ -43,10 +45,11 @@ def settle(exchange: Exchange, order: Order, printed: tuple[OwnPrint, int], *, m
     order.filled += own.quantity
     order.trades.append(trade.txid)
     exchange.trades[trade.txid] = trade
+    exchange.volumes.add(trade.account, trade.time, trade.cost)
     exchange.journal.trades.append(trade)
     if order.close is not None:
         exchange.owed.append((order, trade))
-    _release(exchange, order, pair)
+    release(exchange, order)
     exchange.report("trade", order, own.time, trade)
     _pay(exchange, order, pair, trade)
     if order.cash is None and order.remaining == 0:
@@ -58,25 +61,13 @@ def _charge(
 ) -> tuple[Decimal, Decimal]:
     exact = pair.value(own.price, own.quantity)
     order.exact_cost += exact
-    order.exact_fee += exact * exchange.tier.rate(maker=maker)
+    tier = max(order.tier, exchange.volumes.tier(order.account, own.time))
+    order.exact_fee += exact * TIERS[tier - 1].rate(maker=maker)
     total_cost = round_money(order.exact_cost, pair.quote)
     total_fee = round_money(order.exact_fee, pair.quote)
     cost, fee = total_cost - order.cost, total_fee - order.fee
     order.cost, order.fee = total_cost, total_fee
     return cost, fee
-
-
-def _release(exchange: Exchange, order: Order, pair: Pair) -> None:
-    if order.txid not in exchange.open or order.limit is None:
-        return
-    if not order.buys:
-        exchange.set_reserve(order, pair.quantity(order.remaining))
-        return
-    rate = 1 + max(exchange.tier.taker, exchange.tier.maker) / 100
-    whole = round_up(pair.value(order.limit, order.quantity) * rate, pair.quote) + Decimal("0.0001")
-    spent = order.cost + order.fee
-    left = round_up(pair.value(order.limit, order.remaining) * rate, pair.quote)
-    exchange.set_reserve(order, min(whole - spent, left + Decimal("0.0002")))
 
 
 def _pay(exchange: Exchange, order: Order, pair: Pair, trade: Trade) -> None:

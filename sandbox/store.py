@@ -73,6 +73,7 @@ class Store:
             exchange.orders[order.txid] = order
         for trade in self._read("trades", Trade):
             exchange.trades[trade.txid] = trade
+            exchange.volumes.add(trade.account, trade.time, trade.cost)
         for own in self._read("prints", OwnPrint):
             exchange.tapes[own.symbol].add(own)
         for entry in self._read("entries", LedgerEntry):

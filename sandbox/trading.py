@@ -11,6 +11,7 @@ from sandbox import amendment
 from sandbox.checks import check_deadline
 from sandbox.errors import Refused
 from sandbox.forms import lots, ticks, whole
+from sandbox.funding import needed, set_reserve
 from sandbox.instruments import BY_SYMBOL
 from sandbox.limits import AMEND, CANCEL, EDIT, by_age
 from sandbox.orders import ZERO
@@ -135,12 +136,11 @@ def edit(venue: Venue, order: Order, request: OrderRequest, now: int) -> Order:
     venue.limits.act(order.account, order.symbol, cost, now)
     if request.symbol != order.symbol or request.quantity <= order.filled:
         raise Refused("EOrder:Invalid order")
-    venue.exchange.set_reserve(order, ZERO)
+    set_reserve(venue.exchange, order, ZERO)
     try:
         venue.exchange.check(order.account, request, now)
     finally:
-        pair = BY_SYMBOL[order.symbol]
-        venue.exchange.set_reserve(order, venue.exchange.needed(order, pair, []))
+        set_reserve(venue.exchange, order, needed(order, []))
     venue.exchange.cancel(order, now, "Order replaced")
     return venue.exchange.place(order.account, request, now)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from sandbox.errors import Refused
+from sandbox.funding import check_funds, set_reserve
 from sandbox.matching import reachable, take
 from sandbox.orders import CANCELED, OPEN, ZERO, Order
 
@@ -48,10 +50,11 @@ def _set_off(exchange: Exchange, pair: Pair, order: Order, price: int, now: int)
     order.stop = replace(order.stop, fired=now, at=price)
     exchange.open.pop(order.txid)
     exchange.report("status", order, now)
-    exchange.set_reserve(order, ZERO)
+    set_reserve(exchange, order, ZERO)
     offers = reachable(exchange, order, now)
-    asset = pair.quote if order.buys else pair.base
-    if exchange.needed(order, pair, offers) > exchange.accounts.free(order.account, asset.id):
+    try:
+        check_funds(exchange, order, offers)
+    except Refused:
         exchange.finish(order, CANCELED, now, "Insufficient funds")
         return
     exchange.mint("R")

@@ -44,6 +44,7 @@ class Venue:
     limits: Limits = field(default_factory=Limits)
     recording: Recording | None = None
     mode: str = "online"
+    pair_fees: bool = False
     listeners: list[Listener] = field(default_factory=list)
     touched: dict[str, Key] = field(default_factory=dict)
 

@@ -22,7 +22,7 @@ class Volumes:
         self._sums: dict[str, Decimal] = defaultdict(Decimal)
 
     def add(self, account: str, time: int, cost: Decimal) -> None:
-        """Count a fill, which must not be earlier than the one before."""
+        """Count a fill; fills come in the order of time, but for those of one hour."""
         self._fills[account].append((time, cost))
         self._sums[account] += cost
 

@@ -30,6 +30,7 @@ PURE = {
         "accounts amendment book candles checks errors exchange faults fees forms instruments"
         " hourly journal kinds limits liquidity market matching orders passage path plans randomness"
         " settlement swings synthetic tape terms triggers wire"
+        " funding volumes"
     ),
     "trader": (
         "answers bars book clock desk events executions features feed kernels ledger market"
