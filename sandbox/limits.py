@@ -1,11 +1,15 @@
 """How often a client may call: the counter of a key over REST, and the engine's per market.
 
+The engine's counters run whether or not anything is refused for them, since clients may ask
+to be told of them.
+
 Source: docs.kraken.com, rest/ratelimits and guides/spot-ratelimits.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 from sandbox.errors import Refused
 
@@ -39,11 +43,14 @@ TIERS = {
 
 
 @dataclass
-class _Counter:
+class Counter:
+    """A number that sinks to nothing as time passes; `time` is when it was looked at last."""
+
     value: float = 0.0
     time: int = 0
 
     def at(self, now: int, decay: float) -> float:
+        """Give the number at a time in ns; it sinks by `decay` a second."""
         self.value = max(self.value - decay * max(now - self.time, 0) / SECOND_NS, 0.0)
         self.time = max(now, self.time)
         return self.value
@@ -56,15 +63,15 @@ def by_age(table: tuple[tuple[int, int], ...], age: int) -> int:
 
 @dataclass
 class Limits:
-    """The counters of every key and of every account's markets; without a tier they rest.
+    """The counters of every key and of every account's markets; without a tier none refuses.
 
     A squeeze leaves a `share` of what the tier allows, and wakes counters that rest.
     """
 
     tier: str | None = None
     share: float | None = None
-    _calls: dict[str, _Counter] = field(default_factory=dict)
-    _engine: dict[tuple[str, str], _Counter] = field(default_factory=dict)
+    _calls: dict[str, Counter] = field(default_factory=dict)
+    _engine: dict[tuple[str, str], Counter] = field(default_factory=dict)
 
     @property
     def enforced(self) -> bool:
@@ -88,7 +95,7 @@ class Limits:
         """Count a call over REST, or refuse it."""
         if not self.enforced or method in TRADING:
             return
-        counter = self._calls.setdefault(key, _Counter())
+        counter = self._calls.setdefault(key, Counter())
         cost = 2 if method in DEAR else 1
         if counter.at(now, self.allowance.calls_decay) + cost > self.allowance.calls:
             raise Refused("EAPI:Rate limit exceeded")
@@ -96,22 +103,23 @@ class Limits:
 
     def count(self, account: str, symbol: str, now: int) -> float:
         """Give the engine's counter of an account in a market."""
-        counter = self._engine.setdefault((account, symbol), _Counter())
+        counter = self._engine.setdefault((account, symbol), Counter())
         return counter.at(now, self.allowance.engine_decay)
+
+    def told(self, account: str, symbol: str, now: int) -> int:
+        """Give the engine's counter as clients are told of it, whole and never too low."""
+        return ceil(self.count(account, symbol, now))
 
     def act(self, account: str, symbol: str, cost: float, now: int) -> None:
         """Count an operation on orders of a market, or refuse it."""
-        if not self.enforced:
-            return
-        if self.count(account, symbol, now) + cost > self.allowance.engine:
+        if self.enforced and self.count(account, symbol, now) + cost > self.allowance.engine:
             raise Refused("EOrder:Rate limit exceeded")
-        self._engine[account, symbol].value += cost
+        self.pay(account, symbol, cost, now)
 
     def pay(self, account: str, symbol: str, cost: float, now: int) -> None:
         """Count an operation that is never refused, such as a cancellation."""
-        if self.enforced:
-            self.count(account, symbol, now)
-            self._engine[account, symbol].value += cost
+        self.count(account, symbol, now)
+        self._engine[account, symbol].value += cost
 
     def check_open(self, open_orders: int) -> None:
         """Refuse one open order too many in a market."""

@@ -15,9 +15,9 @@ from sandbox.errors import BadStart, Refused
 from sandbox.exchange import Exchange
 from sandbox.faults import Faults
 from sandbox.forms import moment
+from sandbox.gate import Gate
 from sandbox.instruments import find_asset
 from sandbox.keys import Key, is_secret, mint_key
-from sandbox.gate import Gate
 from sandbox.limits import Limits
 from sandbox.plans import read_plan
 from sandbox.recording import Recording

@@ -10,7 +10,9 @@ from sandbox import methods
 from sandbox.candles import INTERVALS
 from sandbox.connection import Connection, Topic
 from sandbox.errors import Refused, printable
+from sandbox.gate import TOO_FAST
 from sandbox.instruments import BY_SYMBOL
+from sandbox.limits import Counter
 from sandbox.permissions import require
 from sandbox.wire import encode, stamp
 
@@ -52,10 +54,14 @@ class Dialogue:
         self._method = ""
         self._request: Params = {}
         self._arrived = 0
+        self._pace = Counter()
 
     def hear(self, text: str) -> None:
         """Answer one message."""
         self._arrived = self._venue.sync()
+        if not self._venue.gate.hear(self._pace, self._arrived):
+            self._connection.send(TOO_FAST)
+            return
         self._method, self._request = "", {}
         try:
             self._request = read_request(text)
@@ -132,6 +138,7 @@ class Dialogue:
             "orders": _wants(params, "snap_orders", default=True),
             "trades": _wants(params, "snap_trades", default=False),
             "order_status": params.get("order_status", True) is not False,
+            "ratecounter": params.get("ratecounter") is True,
         }
         self._venue.commit(self._arrived)
         self._feeds.join_private(self._connection, channel, key.account, wants)

@@ -16,6 +16,7 @@ from sandbox.venue import Venue
 from sandbox.wire import encode
 
 LISTS = ("orders", "cl_ord_ids")
+UNKNOWN = "EGeneral:Unknown method"
 Private = Callable[[Venue, Key, dict[str, Any], int], Any]
 PRIVATE: dict[str, Private] = {
     "Balance": private_data.balance,
@@ -43,13 +44,14 @@ PRIVATE: dict[str, Private] = {
 }
 
 
-def answer_public(venue: Venue, name: str, query: dict[str, str]) -> bytes:
-    """Answer a request for public data."""
+def answer_public(venue: Venue, name: str, query: dict[str, str], address: str = "") -> bytes:
+    """Answer a request for public data that came from an address."""
     method = public_data.METHODS.get(name)
     if method is None:
-        return refusal("EGeneral:Unknown method")
+        return refusal(UNKNOWN)
     now = venue.sync()
     try:
+        venue.gate.ask(address, now)
         body = encode({"error": [], "result": method(venue, now, query)})
     except Refused as refused:
         body = refusal(refused.text)
@@ -58,20 +60,18 @@ def answer_public(venue: Venue, name: str, query: dict[str, str]) -> bytes:
     return body
 
 
-def answer_private(venue: Venue, name: str, headers: dict[str, str], body: bytes) -> bytes:
-    """Answer a signed request; it is kept before it is answered."""
+def answer_private(
+    venue: Venue, name: str, headers: dict[str, str], body: bytes, address: str = ""
+) -> bytes:
+    """Answer a signed request that came from an address; it is kept before it is answered."""
     now = venue.sync()
     form: dict[str, Any] = {}
     key: Key | None = None
     try:
         form = read_form(body)
-        key = authenticate(
-            venue.keys,
-            (headers.get("api-key", ""), headers.get("api-sign", "")),
-            f"/0/private/{name}",
-            str(form.get("nonce", "")),
-            body,
-        )
+        signed = headers.get("api-key", ""), headers.get("api-sign", "")
+        nonce = str(form.get("nonce", ""))
+        key = _identify(venue, signed, (f"/0/private/{name}", nonce, body), address, now)
         venue.touched[key.name] = key
         require(key.permissions, name)
         venue.limits.call(key.name, name, now)
@@ -86,6 +86,26 @@ def answer_private(venue: Venue, name: str, headers: dict[str, str], body: bytes
         account = None if key is None else key.account
         venue.recording.call(now, printable(name), account, form, answer)
     return answer
+
+
+def _identify(
+    venue: Venue,
+    signed: tuple[str, str],
+    message: tuple[str, str, bytes],
+    address: str,
+    now: int,
+) -> Key:
+    """Find whose request it is, unless the key or the address is locked out."""
+    name, _ = signed
+    at, by = f"at {address}", f"by {name}"
+    venue.gate.check_lock(at, by, now=now, anew="" if name in venue.keys else at)
+    try:
+        key = authenticate(venue.keys, signed, *message)
+    except Refused:
+        venue.gate.fail(by if name in venue.keys else at, now)
+        raise
+    venue.gate.succeed(at, by)
+    return key
 
 
 def _spelled(form: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +125,7 @@ def _spelled(form: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unknown(_venue: Venue, _key: Key, _form: dict[str, Any], _now: int) -> Any:
-    raise Refused("EGeneral:Unknown method")
+    raise Refused(UNKNOWN)
 
 
 def refusal(text: str) -> bytes:

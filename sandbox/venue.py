@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.clock import SECOND_NS
 from sandbox.faults import Faults
+from sandbox.gate import Gate
 from sandbox.limits import Limits
 from sandbox.orders import Event
 from sandbox.passage import advance
@@ -42,6 +43,7 @@ class Venue:
     tokens: Tokens = field(default_factory=Tokens)
     faults: Faults = field(default_factory=Faults)
     limits: Limits = field(default_factory=Limits)
+    gate: Gate = field(default_factory=Gate)
     recording: Recording | None = None
     mode: str = "online"
     pair_fees: bool = False
