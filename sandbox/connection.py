@@ -42,6 +42,7 @@ class Connection:
     tokens: dict[str, str] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)
     plain_statuses: bool = True
+    tells_rate: bool = False
     heard: float = field(default_factory=time.monotonic)
     said: float = field(default_factory=time.monotonic)
     outlet: Callable[[Connection, bytes], list[bytes]] | None = None

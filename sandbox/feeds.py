@@ -166,7 +166,12 @@ class Feeds:
             if connection.accounts.get("executions") != event.order.account:
                 continue
             if connection.plain_statuses or event.kind in QUIET_KINDS:
-                _send_private(connection, "executions", "update", [body])
+                told = body | (self._rate(event) if connection.tells_rate else {})
+                _send_private(connection, "executions", "update", [told])
+
+    def _rate(self, event: Reported) -> dict[str, int]:
+        limits, order = self._venue.limits, event.order
+        return {"ratecount": limits.told(order.account, order.symbol, event.time)}
 
     def _publish_entry(self, entry: LedgerEntry) -> None:
         for connection in list(self._listeners.get(Topic("balances"), ())):
@@ -186,6 +191,7 @@ class Feeds:
                 _send_private(connection, channel, "snapshot", body)
         else:
             connection.plain_statuses = wants["order_status"]
+            connection.tells_rate = wants["ratecounter"]
             if wants["orders"]:
                 orders = [order_snapshot(o) for o in exchange.open_orders(account)]
                 _send_private(connection, channel, "snapshot", orders)

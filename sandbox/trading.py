@@ -28,15 +28,20 @@ CANCELS_MOST = 50
 _TXID = re.compile(r"O[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{6}")
 
 
-def check_mode(venue: Venue, request: OrderRequest) -> None:
-    """Refuse an order the exchange's present mode does not take."""
+def check_service(venue: Venue) -> None:
+    """Refuse everything while the exchange is offline; then nothing can even be cancelled."""
     if venue.mode == "maintenance":
         raise Refused("EService:Unavailable")
+
+
+def check_mode(venue: Venue, order: OrderRequest | Order) -> None:
+    """Refuse an order, or a change of one, that the exchange's present mode does not take."""
+    check_service(venue)
     if venue.mode == "cancel_only":
         raise Refused("EService:Market in cancel_only mode")
-    if venue.mode == "post_only" and not request.post_only:
+    if venue.mode == "post_only" and not order.post_only:
         raise Refused("EService:Market in post_only mode")
-    if venue.mode == "limit_only" and request.limit is None:
+    if venue.mode == "limit_only" and order.limit is None:
         raise Refused("EService:Market in limit_only mode")
 
 
@@ -101,6 +106,7 @@ def by_userref(venue: Venue, account: str, userref: int) -> list[Order]:
 
 def cancel_all(venue: Venue, orders: Iterable[Order], now: int) -> int:
     """Cancel orders and count them."""
+    check_service(venue)
     found = list(orders)
     for order in found:
         cost = by_age(CANCEL, now - order.changed)
@@ -113,9 +119,11 @@ def amend(
     venue: Venue, order: Order, params: dict[str, Any], deadline: int | None, now: int
 ) -> str:
     """Amend an open order and give the id of the amendment."""
+    if venue.mode != "limit_only":
+        check_mode(venue, order)
     check_deadline(deadline, now + venue.skew(now))
-    cost = 1 + by_age(AMEND, now - order.changed)
-    venue.limits.act(order.account, order.symbol, cost, now)
+    age = now - order.changed
+    venue.limits.act(order.account, order.symbol, 1 + by_age(AMEND, age), now)
     pair = BY_SYMBOL[order.symbol]
     quantity, price = params.get("order_qty"), params.get("limit_price")
     trigger = params.get("trigger_price")
@@ -126,6 +134,8 @@ def amend(
     wait = None if trigger is None else ticks(trigger, pair)
     if any(number is not None and number <= 0 for number in (wanted, limit, wait)):
         raise Refused("EGeneral:Invalid arguments")
+    if wanted is not None and wanted <= order.filled:  # nothing is left of it: a cancellation
+        venue.limits.pay(order.account, order.symbol, by_age(CANCEL, age), now)
     return amendment.amend(venue.exchange, order, wanted, limit, now, trigger=wait)
 
 
@@ -147,6 +157,7 @@ def edit(venue: Venue, order: Order, request: OrderRequest, now: int) -> Order:
 
 def arm(venue: Venue, account: str, timeout: object, now: int) -> int:
     """Set or clear the dead-man's switch and give the time at which it fires."""
+    check_service(venue)
     seconds = whole(timeout, "timeout")
     if not 0 <= seconds < LONGEST_TIMEOUT:
         raise Refused("EGeneral:Invalid arguments:timeout")

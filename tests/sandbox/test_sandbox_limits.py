@@ -4,7 +4,7 @@ import ccxt
 import pytest
 
 from sandbox.errors import Refused
-from sandbox.limits import AMEND, CANCEL, Limits, by_age
+from sandbox.limits import AMEND, CANCEL, EDIT, Limits, by_age
 
 SECOND = 1_000_000_000
 NOW = 1_000_000 * SECOND
@@ -50,6 +50,31 @@ def test_the_engine_counts_by_market_and_decays(tier, most):
     limits.act("ann", "DOGE/USD", 1, NOW)
     limits.act("bob", "XRP/USD", 1, NOW)
     limits.act("ann", "XRP/USD", 1, NOW + SECOND)
+
+
+def test_what_edits_and_cancellations_cost_depends_on_the_age_of_the_order():
+    ages = [1, 6, 12, 30, 60, 200, 400]
+
+    assert [by_age(AMEND, age * SECOND) for age in ages] == [3, 2, 1, 0, 0, 0, 0]
+    assert [by_age(EDIT, age * SECOND) for age in ages] == [6, 5, 4, 2, 1, 0, 0]
+    assert [by_age(CANCEL, age * SECOND) for age in ages] == [8, 6, 5, 4, 2, 1, 0]
+
+
+@pytest.mark.parametrize(("tier", "most"), [("starter", 60), ("intermediate", 80), ("pro", 225)])
+def test_a_market_takes_only_so_many_open_orders(tier, most):
+    limits = Limits(tier)
+    limits.check_open(most - 1)
+    with pytest.raises(Refused, match="EOrder:Orders limit exceeded"):
+        limits.check_open(most)
+
+
+def test_the_counter_is_told_whole_and_never_too_low():
+    limits = Limits("intermediate")
+    limits.act("ann", "XRP/USD", 3, NOW)
+
+    assert limits.told("ann", "XRP/USD", NOW) == 3
+    assert limits.told("ann", "XRP/USD", NOW + SECOND) == 1
+    assert limits.told("ann", "XRP/USD", NOW + 9 * SECOND) == 0
 
 
 def test_clients_meet_the_limits(start):

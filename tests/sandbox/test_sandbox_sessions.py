@@ -9,7 +9,9 @@ import requests
 
 from sandbox.connection import Connection
 from sandbox.floor import Floor
+from sandbox.instruments import BY_SYMBOL
 from sandbox.keys import mint_key
+from sandbox.limits import Limits
 from sandbox.opening import Settings, open_venue
 
 DENIED = "EGeneral:Permission denied"
@@ -212,3 +214,57 @@ def test_a_token_ends_with_the_connection_that_kept_it(floor):
     second.leave()
 
     assert floor.enter().ask("cancel_all", token=token)[0]["error"] == INVALID_SESSION
+
+
+def rates(caller, method, **params):
+    """Act, and give the counter in every message that tells of what came of it."""
+    assert caller.ask(method, **params)[0]["success"]
+    return [message["data"][0].get("ratecount") for message in caller.news]
+
+
+@pytest.mark.parametrize(("tier", "most"), [("starter", 60), ("intermediate", 125), ("off", 180)])
+def test_the_counter_is_told_to_those_who_ask(floor, tier, most):
+    floor.venue.limits = Limits(None if tier == "off" else tier)
+    token, curious, plain = floor.token(), floor.enter(), floor.enter()
+    curious.ask("subscribe", channel="executions", token=token, ratecounter=True)
+    ack = plain.ask("subscribe", channel="executions", token=token)[0]
+    assert ack["result"]["maxratecount"] == most
+    named = {"token": token, "cl_ord_id": "mine"}
+    order = {"symbol": "XRP/USD", "side": "buy", "order_type": "limit", "order_qty": 10}
+
+    added = rates(curious, "add_order", **named, **order, limit_price=0.5)
+    floor.advance(7)
+    amended = rates(curious, "amend_order", **named, order_qty=12)
+    floor.advance(36)
+    canceled = rates(curious, "cancel_order", token=token, cl_ord_id=["mine"])
+
+    assert [*added, *amended, *canceled] == [1, 1, 3, 4]
+    assert added[0] + amended[0] + canceled[0] == 8
+    assert not any("ratecount" in each for message in plain.read() for each in message["data"])
+
+
+def test_a_batch_counts_half_and_its_cancellation_whole(floor):
+    floor.venue.limits = Limits("starter")
+    token, caller = floor.token(), floor.enter()
+    caller.ask("subscribe", channel="executions", token=token, ratecounter=True)
+    leg = {"side": "buy", "order_type": "limit", "order_qty": 10, "limit_price": 0.5}
+    placed = caller.ask("batch_add", token=token, symbol="XRP/USD", orders=[leg] * 4)[0]
+    assert {message["data"][0]["ratecount"] for message in caller.news} == {2}
+    names = [made["order_id"] for made in placed["result"]]
+
+    assert max(rates(caller, "batch_cancel", token=token, orders=names)) == 2 + 4 * 8
+
+
+def test_an_amendment_that_leaves_nothing_costs_as_much_as_a_cancellation(floor):
+    floor.venue.limits = Limits("starter")
+    token, caller = floor.token(), floor.enter()
+    caller.ask("subscribe", channel="executions", token=token, ratecounter=True)
+    pair, exchange = BY_SYMBOL["XRP/USD"], floor.venue.exchange
+    ask = float(pair.price(exchange.market.touch(pair, floor.venue.sync())[1]))
+    order = {"symbol": "XRP/USD", "side": "buy", "order_type": "limit", "order_qty": 4000}
+    placed = caller.ask("add_order", token=token, limit_price=ask, **order)[0]["result"]
+    (resting,) = exchange.open.values()
+    assert pair.quantity(resting.filled) > 2
+
+    assert max(rates(caller, "amend_order", token=token, order_qty=2, **placed)) == 1 + 4 + 8
+    assert not exchange.open
