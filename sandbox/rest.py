@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sandbox import key_info, private_data, private_trading, public_data
+from sandbox import elsewhere, key_info, private_data, private_trading, public_data
 from sandbox.errors import Refused, printable
 from sandbox.keys import Key, authenticate
 from sandbox.permissions import require
@@ -41,6 +41,7 @@ PRIVATE: dict[str, Private] = {
     "CancelOrderBatch": private_trading.cancel_order_batch,
     "CancelAll": private_trading.cancel_all,
     "CancelAllOrdersAfter": private_trading.cancel_all_after,
+    **elsewhere.METHODS,
 }
 
 

@@ -49,8 +49,8 @@ class Server:
     def application(self) -> web.Application:
         """Build the routes."""
         app = web.Application(client_max_size=LARGEST_BODY)
-        app.router.add_route("*", "/0/public/{name}", self._public)
-        app.router.add_route("*", "/0/private/{name}", self._private)
+        app.router.add_route("*", "/0/public/{name:.+}", self._public)
+        app.router.add_route("*", "/0/private/{name:.+}", self._private)
         for path in DOORS:
             app.router.add_get(path, self._websocket)
         admin.add_routes(app, self._venue, self.connections)

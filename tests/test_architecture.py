@@ -33,7 +33,7 @@ PURE = {
         " funding volumes"
     ),
     "trader": (
-        "answers bars book clock desk events executions features feed kernels ledger market"
+        "answers bars book clock columns desk events executions features feed kernels ledger market"
         " orders position reconciliation risk strategy wire"
     ),
 }
