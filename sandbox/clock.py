@@ -38,6 +38,14 @@ class Clock:
             self._floor = max(self._floor, self.anchor.exchange + passed)
         return self._floor
 
+    def waited(self) -> float:
+        """Tell the seconds that clients wait through, from a beginning of its own.
+
+        However fast the exchange's time runs, people and programs live on the wall's; where
+        it stands still until told, they wait as long as they are told.
+        """
+        return self._floor / SECOND_NS if self.simulated else time.monotonic()
+
     def advance(self, nanoseconds: int) -> int:
         """Move a simulated clock forward and tell the new time."""
         self._floor += max(nanoseconds, 0)

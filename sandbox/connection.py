@@ -43,7 +43,7 @@ class Connection:
     sequences: dict[str, int] = field(default_factory=dict)
     plain_statuses: bool = True
     tells_rate: bool = False
-    heard: float = field(default_factory=time.monotonic)
+    heard: float = 0.0
     said: float = field(default_factory=time.monotonic)
     outlet: Callable[[Connection, bytes], list[bytes]] | None = None
     waiting: deque[bytes] = field(default_factory=deque)

@@ -37,6 +37,7 @@ class Floor(Generic[AnyConnection]):
     def enter(self, connection: AnyConnection, later: Later) -> Inlet:
         """Greet a connection and give what answers it."""
         connection.outlet = Outlet(self._venue, later)
+        connection.heard = self._venue.clock.waited()
         self.connections.add(connection)
         connection.send(status_message(self._venue.mode, connection.number))
         return Inlet(self._venue, Dialogue(self._venue, self._feeds, connection), later)
@@ -71,12 +72,12 @@ class Floor(Generic[AnyConnection]):
             connection.send(status_message(self._venue.mode, connection.number))
 
     def _beat(self, at: float) -> list[AnyConnection]:
-        idle = []
+        idle, waited = [], self._venue.clock.waited()
         for connection in list(self.connections):
             if connection.topics:
                 if at - connection.said >= BEAT_SECONDS:
                     connection.send(BEAT)
-            elif at - connection.heard > IDLE_SECONDS:
+            elif waited - connection.heard > IDLE_SECONDS:
                 idle.append(connection)
         return idle
 

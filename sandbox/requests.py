@@ -59,6 +59,7 @@ class Dialogue:
     def hear(self, text: str) -> None:
         """Answer one message."""
         self._arrived = self._venue.sync()
+        self._connection.heard = self._venue.clock.waited()
         if not self._venue.gate.hear(self._pace, self._arrived):
             self._connection.send(TOO_FAST)
             return

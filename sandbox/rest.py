@@ -17,6 +17,7 @@ from sandbox.wire import encode
 
 LISTS = ("orders", "cl_ord_ids")
 UNKNOWN = "EGeneral:Unknown method"
+WRONG = "EGeneral:Invalid arguments"  # also to GET where POST is wanted: ccxt issue 7423
 Private = Callable[[Venue, Key, dict[str, Any], int], Any]
 PRIVATE: dict[str, Private] = {
     "Balance": private_data.balance,

@@ -1,0 +1,163 @@
+"""What is behind every path of the port: REST, websocket, health and administration."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from aiohttp import WSMsgType, web
+
+from sandbox import admin, rest
+from sandbox.candles import INTERVALS, WIDE, warm
+from sandbox.connection import SocketConnection
+from sandbox.disturbance import JSON, reply_in_time
+from sandbox.errors import Refused
+from sandbox.gate import BAN_NS
+from sandbox.instruments import find_pair
+from sandbox.limits import SECOND_NS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.disturbance import Signed
+    from sandbox.floor import Floor
+    from sandbox.venue import Venue
+
+WIDE_INTERVALS = tuple(str(interval) for interval in INTERVALS if interval >= WIDE)
+LARGEST_BODY = 1 << 20
+READS = ("GET", "HEAD", "POST")
+DOORS = {
+    "/v2": frozenset({"public", "private"}),
+    "/public/v2": frozenset({"public"}),
+    "/auth/v2": frozenset({"private"}),
+}
+
+
+class Doors:
+    """Opens to everybody who calls at one port."""
+
+    def __init__(self, venue: Venue, floor: Floor[SocketConnection]) -> None:
+        self._venue = venue
+        self._floor = floor
+
+    def application(self) -> web.Application:
+        """Build the routes."""
+        app = web.Application(client_max_size=LARGEST_BODY)
+        app.router.add_route("*", "/0/public/{name}", self._public)
+        app.router.add_route("*", "/0/private/{name}", self._private)
+        app.router.add_route("*", "/0/{elsewhere:.*}", self._elsewhere)
+        for path in DOORS:
+            app.router.add_get(path, self._websocket)
+        admin.add_routes(app, self._venue, self._floor.connections)
+        return app
+
+    async def _public(self, request: web.Request) -> web.Response:
+        if request.method not in READS:
+            return _refuse(rest.WRONG)
+        query = asked(dict(request.query), await request.read())
+        name, address = request.match_info["name"], request.remote or ""
+        if name == "OHLC":
+            await self._prepare_candles(query)
+        return await self._respond(
+            request, name, lambda: rest.answer_public(self._venue, name, query, address)
+        )
+
+    async def _prepare_candles(self, query: dict[str, str]) -> None:
+        """Make years of history in a thread, so that nobody else waits for it."""
+        found, interval = find_pair(query.get("pair", "")), query.get("interval", "1")
+        if found is None or interval not in WIDE_INTERVALS:
+            return
+        tape = self._venue.exchange.tapes[found[1].symbol]
+        await asyncio.to_thread(warm, tape, int(interval), self._venue.clock.now())
+
+    async def _private(self, request: web.Request) -> web.Response:
+        if request.method != "POST":
+            return _refuse(rest.WRONG)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        key, gate = headers.get("api-key", ""), self._venue.gate
+        try:
+            gate.enter(key, self._venue.clock.now())
+        except Refused as refused:
+            return _refuse(refused.text)
+        try:
+            return await self._answer_private(request, headers)
+        finally:
+            gate.leave(key)
+
+    async def _answer_private(self, request: web.Request, headers: dict[str, str]) -> web.Response:
+        body = await request.read()
+        name, address = request.match_info["name"], request.remote or ""
+        return await self._respond(
+            request,
+            name,
+            lambda: rest.answer_private(self._venue, name, headers, body, address),
+            (headers, body),
+        )
+
+    async def _elsewhere(self, _request: web.Request) -> web.Response:
+        return _refuse(rest.UNKNOWN)
+
+    async def _respond(
+        self,
+        request: web.Request,
+        name: str,
+        make: Callable[[], bytes],
+        signed: Signed | None = None,
+    ) -> web.Response:
+        steps = reply_in_time(self._venue, name, make, signed)
+        while True:
+            try:
+                await asyncio.sleep(next(steps))
+            except StopIteration as over:
+                reply = over.value
+                break
+        if not reply.given and request.transport is not None:
+            request.transport.abort()
+        return web.Response(
+            body=reply.body, status=reply.status, headers={"Content-Type": reply.kind}
+        )
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        if not self._venue.gate.connect(request.remote or "", self._venue.clock.now()):
+            wait = {"Retry-After": str(BAN_NS // SECOND_NS)}
+            return web.Response(status=429, text="error code: 1015", headers=wait)
+        ws = web.WebSocketResponse(
+            compress=False, max_msg_size=LARGEST_BODY, timeout=0.2, writer_limit=0
+        )
+        await ws.prepare(request)
+        connection = SocketConnection(
+            socket=ws,
+            transport=request.transport,
+            number=secrets.randbits(63),
+            opens=DOORS[request.path],
+        )
+        loop = asyncio.get_running_loop()
+        dialogue = self._floor.enter(connection, loop.call_later)
+        writer = asyncio.create_task(connection.write())
+        try:
+            async for message in ws:
+                if message.type == WSMsgType.TEXT:
+                    dialogue.hear(message.data)
+        finally:
+            writer.cancel()
+            with suppress(asyncio.CancelledError, ConnectionError):
+                await writer
+            self._floor.leave(connection)
+        return ws
+
+
+def asked(query: dict[str, str], body: bytes) -> dict[str, str]:
+    """Join what a public request asks in its address and in its body.
+
+    Kraken reads the body whatever its type is said to be, and some clients say none. What cannot
+    be read asks nothing.
+    """
+    with suppress(Refused):
+        return query | {name: str(value) for name, value in rest.read_form(body).items()}
+    return query
+
+
+def _refuse(text: str) -> web.Response:
+    return web.Response(body=rest.refusal(text), headers={"Content-Type": JSON})
