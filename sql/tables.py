@@ -74,6 +74,7 @@ class PriceBarRow(Table):
     __table_args__ = (
         CheckConstraint("high >= low AND open > 0 AND close > 0 AND low > 0", name="possible"),
         CheckConstraint("volume >= 0", name="volume"),
+        CheckConstraint("bought >= 0 AND bought <= volume", name="bought"),
         {"schema": "market"},
     )
 
@@ -86,6 +87,7 @@ class PriceBarRow(Table):
     close: Mapped[Decimal]
     volume: Mapped[Decimal]
     trades: Mapped[int | None]
+    bought: Mapped[Decimal | None]  # volume of those who came to buy
     source: Mapped[str]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

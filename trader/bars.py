@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from trader.market import Side
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -25,7 +27,8 @@ class Bar:
     """What traded in one interval; `start` is the first instant it covers.
 
     A bar that is not complete misses trades: show it, but neither store nor trade it.
-    `trades` is None where the source does not count them.
+    `trades` is None where the source does not count them, and `bought`, the volume of those
+    who came to buy, where it does not tell who came.
     """
 
     symbol: str
@@ -37,6 +40,7 @@ class Bar:
     close: Decimal
     volume: Decimal
     trades: int | None
+    bought: Decimal | None = None
     complete: bool = True
 
     def __post_init__(self) -> None:
@@ -50,6 +54,8 @@ class Bar:
             )
         if not (self.volume.is_finite() and self.volume >= 0):
             raise ValueError(f"{self.symbol} {self.start}: a volume of {self.volume}")
+        if self.bought is not None and not 0 <= self.bought <= self.volume:
+            raise ValueError(f"{self.symbol} {self.start}: {self.bought} of {self.volume} bought")
 
     @property
     def end(self) -> datetime:
@@ -77,6 +83,7 @@ def quiet_bars(
             close=close,
             volume=NOTHING,
             trades=0,
+            bought=NOTHING,
         )
         start += interval
 
@@ -107,6 +114,7 @@ class BarBuilder:
     _high: Decimal = field(default=NOTHING, init=False)
     _low: Decimal = field(default=NOTHING, init=False)
     _volume: Decimal = field(default=NOTHING, init=False)
+    _bought: Decimal = field(default=NOTHING, init=False)
 
     def __post_init__(self) -> None:
         if self.begin is not None:
@@ -138,6 +146,8 @@ class BarBuilder:
             closed = [replace(bar, complete=False) for bar in closed]
             self._complete = False
         self._merge(trade.price, trade.quantity)
+        if trade.side is Side.BUY:
+            self._bought += trade.quantity
         return closed
 
     def advance(self, now: datetime) -> list[Bar]:
@@ -182,12 +192,13 @@ class BarBuilder:
             close=self.close,
             volume=self._volume,
             trades=self._trades,
+            bought=self._bought,
         )
 
     def _reset(self, start: datetime, *, complete: bool) -> None:
         self._start, self._end = start, start + self.interval
         self._complete = complete
-        self._trades, self._volume = 0, NOTHING
+        self._trades, self._volume, self._bought = 0, NOTHING, NOTHING
 
 
 def resample(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from sql.tables import DecisionRow, OrderRow
-from trader import accounts, journal, record, risk, strategy
+from trader import accounts, history, journal, record, risk, strategy
 from trader.market import Side
 from trader.orders import Order, client_order_id
 
@@ -55,7 +55,8 @@ class _Turn:
 def close_bar(session: Session, desk: Desk, bar: Bar, around: Circumstances) -> Order | None:
     """Take a closed bar in and return the order to send, if there is one."""
     turn = _Turn(session, desk, bar, around)
-    scores = desk.score(bar)
+    beside = history.closes_beside(session, bar.symbol, bar.interval, bar.start)
+    scores = desk.score(bar, beside)
     ids = {score.model.version: _record_score(turn, score) for score in scores}
     leading = next((score for score in scores if score.model.role == "production"), None)
     if leading is None:

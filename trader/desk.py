@@ -16,6 +16,7 @@ from trader.features import Features
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import timedelta
+    from decimal import Decimal
 
     import numpy as np
     from numpy.typing import NDArray
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from trader.bars import Bar
     from trader.market import Instrument, Quote
     from trader.models import ModelLoaded
+
+    Beside = tuple[Decimal | None, Decimal | None]  # closes of the peer and of the leader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,29 +69,33 @@ class Desk:
             or self.last_bar.start + self.interval != bar.start
         )
 
-    def warm(self, bars: Iterable[Bar]) -> None:
-        """Start the features afresh from bars in order, oldest first.
+    def warm(self, bars: Iterable[tuple[Bar, Beside]]) -> None:
+        """Start the features afresh from bars in order, oldest first, and what was beside them.
 
         The features count their own warm-up from the last hole in the bars.
         """
         self.features, self.last_bar = Features(), None
-        for bar in bars:
-            self.features.update(bar)
+        for bar, beside in bars:
+            self.features.update(bar, beside)
             self.last_bar = bar
 
     def cool(self) -> None:
         """Forget the features; the next complete bar warms them again."""
         self.features = None
 
-    def score(self, bar: Bar) -> list[Score]:
+    def score(self, bar: Bar, beside: Beside) -> list[Score]:
         """Take a closed bar in and let every loaded model score it.
+
+        Args:
+            bar: The bar.
+            beside: The neighbours' closes of the bar before, None where not known.
 
         Returns:
             Nothing while the features are not warm; else a score a model.
         """
         if self.features is None:
             return []
-        row = self.features.update(bar)
+        row = self.features.update(bar, beside)
         self.last_bar = bar
         if row is None:
             return []

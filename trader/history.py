@@ -15,18 +15,21 @@ from sqlalchemy.orm import aliased
 from sql.tables import OutcomeRow, PriceBarRow
 from trader.bars import EPOCH, Bar, interval_start
 from trader.csv_bars import read_csv
+from trader.market import neighbours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime, timedelta
     from decimal import Decimal
     from pathlib import Path
 
     import pandas as pd
-    from sqlalchemy import Engine, Select
+    from sqlalchemy import Engine, ScalarSelect, Select
     from sqlalchemy.orm import Session
 
-PRICES = ("open", "high", "low", "close", "volume")
+    from trader.desk import Beside
+
+COLUMNS = ("open", "high", "low", "close", "volume", "bought", "trades")
 
 
 def read_bars(
@@ -39,12 +42,14 @@ def read_bars(
     """Read the bars that start from `start` on and before `end`, for training.
 
     Returns:
-        Float columns open, high, low, close, volume; index `start` (UTC), ascending.
+        Float columns open, high, low, close, volume, bought and trades, and peer and
+        leader: the closes of the neighbours' bars before (market.NEIGHBOURS). NaN where
+        something is not known. Index `start` (UTC), ascending.
     """
     import pandas as pd  # noqa: PLC0415 - the live trader never loads it
 
-    columns = [cast(getattr(PriceBarRow, name), Double) for name in PRICES]
-    query = _bars(symbol, interval, PriceBarRow.start, *columns)
+    columns = [*(getattr(PriceBarRow, name) for name in COLUMNS), *_beside(symbol, interval)]
+    query = _bars(symbol, interval, PriceBarRow.start, *(cast(c, Double) for c in columns))
     if start is not None:
         query = query.where(PriceBarRow.start >= start)
     if end is not None:
@@ -53,7 +58,7 @@ def read_bars(
         rows = connection.execute(query.order_by(PriceBarRow.start)).all()
     index = pd.DatetimeIndex([row[0] for row in rows], name="start", tz="UTC")
     values: list[tuple[object, ...]] = [tuple(row[1:]) for row in rows]
-    return pd.DataFrame(values, index=index, columns=list(PRICES), dtype="float64")
+    return pd.DataFrame(values, index=index, columns=[*COLUMNS, "peer", "leader"], dtype="float64")
 
 
 def record_bars(session: Session, bars: Iterable[Bar], source: str) -> int:
@@ -69,27 +74,28 @@ def record_bars(session: Session, bars: Iterable[Bar], source: str) -> int:
     return len(session.execute(statement, rows).all())
 
 
-def last_bars(session: Session, symbol: str, interval: timedelta, count: int) -> list[Bar]:
-    """Return the newest bars on record, oldest first, holes and all."""
-    query = select(PriceBarRow).where(
-        PriceBarRow.symbol == symbol,
-        PriceBarRow.interval_seconds == interval.total_seconds(),
+def last_bars(
+    session: Session, symbol: str, interval: timedelta, count: int
+) -> list[tuple[Bar, Beside]]:
+    """Return the newest bars on record and what was beside them, oldest first, holes and all."""
+    query = _bars(symbol, interval, PriceBarRow, *_beside(symbol, interval))
+    found = session.execute(query.order_by(PriceBarRow.start.desc()).limit(count)).all()
+    return [(_bar(row, symbol, interval), (peer, leader)) for row, peer, leader in reversed(found)]
+
+
+def _bar(row: PriceBarRow, symbol: str, interval: timedelta) -> Bar:
+    return Bar(
+        symbol=symbol,
+        interval=interval,
+        start=row.start,
+        open=row.open,
+        high=row.high,
+        low=row.low,
+        close=row.close,
+        volume=row.volume,
+        trades=row.trades,
+        bought=row.bought,
     )
-    found = session.scalars(query.order_by(PriceBarRow.start.desc()).limit(count)).all()
-    return [
-        Bar(
-            symbol=symbol,
-            interval=interval,
-            start=row.start,
-            open=row.open,
-            high=row.high,
-            low=row.low,
-            close=row.close,
-            volume=row.volume,
-            trades=row.trades,
-        )
-        for row in reversed(found)
-    ]
 
 
 def close_before(
@@ -99,6 +105,13 @@ def close_before(
     key = (symbol, int(interval.total_seconds()), start - interval)
     before = session.get(PriceBarRow, key)
     return None if before is None else before.close
+
+
+def closes_beside(session: Session, symbol: str, interval: timedelta, start: datetime) -> Beside:
+    """Return the neighbours' closes of the bar before the one that starts here."""
+    peer, leader = neighbours(symbol)
+    before = close_before(session, peer, interval, start)
+    return before, close_before(session, leader, interval, start)
 
 
 def gaps(
@@ -185,6 +198,20 @@ def _bars(symbol: str, interval: timedelta, *columns: object) -> Select[tuple[ob
     )
 
 
+def _beside(symbol: str, interval: timedelta) -> Iterator[ScalarSelect[Decimal]]:
+    for other in neighbours(symbol):
+        beside = aliased(PriceBarRow)
+        yield (
+            select(beside.close)
+            .where(
+                beside.symbol == other,
+                beside.interval_seconds == interval.total_seconds(),
+                beside.start == PriceBarRow.start - interval,
+            )
+            .scalar_subquery()
+        )
+
+
 def _row(bar: Bar, source: str) -> dict[str, object]:
     return {
         "symbol": bar.symbol,
@@ -196,5 +223,6 @@ def _row(bar: Bar, source: str) -> dict[str, object]:
         "close": bar.close,
         "volume": bar.volume,
         "trades": bar.trades,
+        "bought": bar.bought,
         "source": source,
     }

@@ -1,8 +1,10 @@
 """Fill the holes in the bars on record from the exchange's public history.
 
-Recent bars come from the exchange's own candles, older ones are built from its trades
-with the builder the live trader uses. Every page is committed, so a run that is cut
-short is continued by the next, and a run that has nothing to do asks for nothing.
+Bars are built from the exchange's trades, which tell who came to buy, with the builder the
+live trader uses. Only recent bars of a quarter of an hour and more come from the exchange's
+own candles, since their trades would take thousands of requests. Every page is committed,
+so a run that is cut short is continued by the next, and a run that has nothing to do asks
+for nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     Range = tuple[datetime, datetime]
 
+SHORTEST_CANDLE = timedelta(minutes=15)
 SETTLING = timedelta(seconds=2)  # the exchange's history may lag its trading a little
 
 
@@ -145,7 +148,8 @@ def _fetch(
 
 
 def _candles_since(interval: timedelta, now: datetime) -> datetime:
-    if interval % timedelta(minutes=1) or interval // timedelta(minutes=1) not in CANDLE_MINUTES:
+    short = interval < SHORTEST_CANDLE or bool(interval % timedelta(minutes=1))
+    if short or interval // timedelta(minutes=1) not in CANDLE_MINUTES:
         return datetime.max.replace(tzinfo=UTC)
     return interval_start(now, interval) - (CANDLES - 2) * interval
 

@@ -212,7 +212,7 @@ class Trader:
             return
         with Session(self.engine) as session:
             recent = history.last_bars(session, desk.symbol, desk.interval, WARM_UP)
-        desk.warm(old for old in recent if old.start < bar.start)
+        desk.warm((old, beside) for old, beside in recent if old.start < bar.start)
 
     def _decide(self, desk: Desk, bar: Bar) -> None:
         began = self.world.monotonic()

@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 WHOLE = Decimal(1)
+# A market of its own kind, and the one that the others follow.
+NEIGHBOURS = {
+    "XRP/USD": ("DOGE/USD", "BTC/USD"),
+    "DOGE/USD": ("XRP/USD", "BTC/USD"),
+    "ETH/USD": ("XRP/USD", "BTC/USD"),
+    "BTC/USD": ("XRP/USD", "ETH/USD"),
+}
 
 
 class Side(StrEnum):
@@ -51,6 +58,11 @@ class Instrument:
 
     def _decimals(self) -> tuple[int, int, int]:
         return self.price_decimals, self.quantity_decimals, self.cost_decimals
+
+
+def neighbours(symbol: str) -> tuple[str, str]:
+    """Return the peer and the leader that a market is compared with by its features."""
+    return NEIGHBOURS.get(symbol, ("ETH/USD", "BTC/USD"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

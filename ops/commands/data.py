@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from ops.commands.account import engine
 from ops.commands.printing import as_json, dump, show
 from ops.errors import AnswerIsNo
+from sql import evidence
 from trader import history
 
 seconds = click.option(
@@ -73,10 +74,9 @@ def gaps_command(symbol: str, interval_seconds: int, days: int, *, as_json: bool
     """Show where bars are missing."""
     interval = timedelta(seconds=interval_seconds)
     with Session(engine()) as session:
-        last = history.last_bars(session, symbol, interval, 1)
-        if not last:
+        end = evidence.record_ends(session, symbol, interval_seconds)
+        if end is None:
             raise AnswerIsNo(f"there is no bar of {symbol}; friday ingest {symbol} fetches them")
-        end = last[-1].end
         found = history.gaps(session, symbol, interval, end - timedelta(days=days), end)
     if as_json:
         dump([{"from": start, "to": stop} for start, stop in found])

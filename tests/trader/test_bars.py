@@ -46,6 +46,7 @@ def test_a_bar_is_the_first_highest_lowest_and_last_price_and_all_the_volume():
             close=Decimal("2.1"),
             volume=Decimal(4),
             trades=4,
+            bought=Decimal(4),
         )
     ]
 

@@ -93,7 +93,7 @@ def session(engine):
 @pytest.fixture
 def desk():
     opened = Desk(instrument=XRP, interval=MINUTE, trusted=True)
-    opened.warm(bar(number) for number in range(features.WARM_UP))
+    opened.warm((bar(number), (None, None)) for number in range(features.WARM_UP))
     return opened
 
 
@@ -188,7 +188,7 @@ def test_a_bar_is_acted_on_once_even_if_it_closes_again(session, desk, booster):
     desk.quote = quote()
     desk.models["production"] = model(booster, gain=0.05)
     first = close_bar(session, desk, LAST, AROUND)
-    desk.warm(bar(number) for number in range(features.WARM_UP))
+    desk.warm((bar(number), (None, None)) for number in range(features.WARM_UP))
 
     assert first is not None
     assert close_bar(session, desk, LAST, AROUND) is None

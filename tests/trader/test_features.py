@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
+import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from trader.features import NAMES, WARM_UP, Features, compute
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 LENGTH = WARM_UP + 40
+KNOWN = 0.7  # share of the tables whose source tells who bought, and where the leader stood
+PRICES = ["open", "high", "low", "close", "volume"]
 
 
 def frame(seed, length=LENGTH, *, start=NOON, quiet=0.1, scale=1.0):
@@ -28,6 +31,8 @@ def frame(seed, length=LENGTH, *, start=NOON, quiet=0.1, scale=1.0):
     opens = np.r_[closes[0], closes[:-1]]
     reach = 1 + np.abs(random.normal(0, 0.001, length)) * (random.random(length) > quiet)
     volumes = np.round(random.exponential(100, length), 8) * (random.random(length) > quiet)
+    known = random.random() < KNOWN
+    beside = np.exp((random.standard_t(3, (length, 2)) * 0.002).cumsum(axis=0))
     return pd.DataFrame(
         {
             "open": opens,
@@ -35,21 +40,34 @@ def frame(seed, length=LENGTH, *, start=NOON, quiet=0.1, scale=1.0):
             "low": np.minimum(opens, closes) / reach,
             "close": closes,
             "volume": volumes,
+            "bought": np.round(volumes * random.random(length), 8) if known else np.nan,
+            "trades": random.integers(0, 50, length) if known else np.nan,
+            "peer": beside[:, 0],
+            "leader": beside[:, 1] if known else np.nan,
         },
         index=pd.date_range(start, periods=length, freq="1min"),
     )
 
 
 def as_bars(table):
+    return [bar for bar, _ in as_told(table)]
+
+
+def as_told(table):
+    """Return the bars as the live trader meets them, with what was beside them."""
+    told = table.astype(float).map(lambda x: None if math.isnan(x) else Decimal(repr(x)))
     return [
-        Bar(
-            symbol="XRP/USD",
-            interval=MINUTE,
-            start=at.to_pydatetime(),
-            trades=1,
-            **{name: Decimal(repr(float(row[name]))) for name in row.index},
+        (
+            Bar(
+                symbol="XRP/USD",
+                interval=MINUTE,
+                start=at.to_pydatetime(),
+                trades=None if row["trades"] is None else int(row["trades"]),
+                **{name: row[name] for name in [*PRICES, "bought"]},
+            ),
+            (row["peer"], row["leader"]),
         )
-        for at, row in table.iterrows()
+        for at, row in told.iterrows()
     ]
 
 
@@ -62,7 +80,7 @@ def test_live_rows_equal_training_rows_to_the_last_bit(seed):
     bars = frame(seed)
     live = Features()
 
-    rows = [live.update(bar) for bar in as_bars(bars)]
+    rows = [live.update(bar, beside) for bar, beside in as_told(bars)]
 
     known = compute(bars).to_numpy()
     assert [row is None for row in rows] == [True] * (WARM_UP - 1) + [False] * (
@@ -94,15 +112,15 @@ def test_what_came_before_the_warm_up_leaves_no_trace(seed, skipped):
 @given(SEEDS, st.integers(0, LENGTH))
 @settings(max_examples=15, deadline=None)
 def test_a_restored_copy_goes_on_as_if_nothing_had_happened(seed, cut):
-    bars = as_bars(frame(seed))
+    bars = as_told(frame(seed))
     original = Features()
-    for bar in bars[:cut]:
-        original.update(bar)
+    for bar, beside in bars[:cut]:
+        original.update(bar, beside)
 
     copy = Features.restore(original.snapshot())
 
-    for bar in bars[cut:]:
-        one, other = original.update(bar), copy.update(bar)
+    for bar, beside in bars[cut:]:
+        one, other = original.update(bar, beside), copy.update(bar, beside)
         assert (one is None) == (other is None)
         assert one is None or np.array_equal(one, other)
 
@@ -184,6 +202,80 @@ def test_the_columns_agree_with_plain_pandas():
         np.testing.assert_allclose(
             table[name].iloc[WARM_UP:], values.iloc[WARM_UP:], rtol=1e-9, atol=1e-12, err_msg=name
         )
+
+
+def test_the_columns_agree_with_talib():
+    bars = frame(7, 300, quiet=0.0)
+    table, close, volume = compute(bars), bars["close"], bars["volume"]
+    high, low, logs = bars["high"], bars["low"], np.log(bars["close"])
+    upper, middle, _ = talib.BBANDS(close, 20, nbdevup=1, nbdevdn=1)
+    known = {
+        "return_5": np.log1p(talib.ROCP(close, 5)),
+        "range_14": talib.SMA(talib.TRANGE(high, low, close), 14) / close,
+        "body": talib.BOP(bars["open"], high, low, close),
+        "position_30": 1 + talib.WILLR(high, low, close, 30) / 100,
+        "bands_20": (close - middle) / (upper - middle),
+        "channel_20": talib.CCI(high, low, close, 20) / 100,
+        "ages_14": talib.AROONOSC(high, low, 14) / 100,
+        "money_flow_14": talib.MFI(high, low, close, volume, 14) / 100,
+        "slope_20": talib.LINEARREG_SLOPE(logs, 20) / table["volatility_60"],
+        "echo_30": talib.CORREL(logs.diff().shift(1).fillna(0), logs.diff().fillna(0), 30),
+        "peer_return_5": np.log1p(talib.ROCP(bars["peer"], 5)),
+        "peer_correlation_30": talib.CORREL(
+            np.log(bars["peer"]).diff().fillna(0), logs.diff().shift(1).fillna(0), 30
+        ),
+    }
+
+    for name, values in known.items():
+        np.testing.assert_allclose(
+            table[name].iloc[WARM_UP:], values.iloc[WARM_UP:], rtol=1e-7, atol=1e-9, err_msg=name
+        )
+
+
+def test_the_other_columns_agree_with_plain_pandas():
+    bars = frame(7, 300, quiet=0.0)
+    table, moves = compute(bars), np.log(bars["close"]).diff()
+    spans, fell = np.log(bars["high"] / bars["low"]) ** 2, moves.clip(upper=0) ** 2
+    peer, volume = np.log(bars["peer"]), bars["volume"]
+    sizes = volume.rolling(60).sum() / bars["trades"].rolling(60).sum()
+    minutes = bars.index.hour * 60 + bars.index.minute + 1
+    known = {
+        "downside_30": fell.rolling(30).sum() / (moves**2).rolling(30).sum(),
+        "reach_ratio": np.sqrt(spans.rolling(10).mean() / spans.rolling(60).mean()),
+        "flow_10": 2 * bars["bought"].rolling(10).sum() / volume.rolling(10).sum() - 1,
+        "trades_10": np.log1p(
+            bars["trades"].rolling(10).mean() / bars["trades"].rolling(60).mean()
+        ),
+        "sizes_3": np.log(volume.rolling(3).sum() / bars["trades"].rolling(3).sum() / sizes),
+        "peer_score_10": peer.diff(10) / (peer.diff().rolling(30).std() * np.sqrt(10)),
+        "peer_lead_30": np.log(bars["close"]).diff(30).shift(1) - peer.diff(30),
+        "day_sine": pd.Series(np.sin(2 * np.pi * minutes / 1440), index=bars.index),
+    }
+
+    assert bars["bought"].notna().all()
+    for name, values in known.items():
+        np.testing.assert_allclose(
+            table[name].iloc[WARM_UP:], values.iloc[WARM_UP:], rtol=1e-7, atol=1e-9, err_msg=name
+        )
+
+
+def test_what_a_source_does_not_tell_is_neutral():
+    bars = frame(7).drop(columns=["bought", "trades", "peer", "leader"])
+
+    last = compute(bars).iloc[-1]
+
+    silent = [name for name in NAMES if name.startswith(("flow", "sizes", "peer", "leader"))]
+    assert len(silent) == 15
+    assert not last[silent].any()
+    assert last["trades_1"] == last["trades_10"] == math.log(2)
+
+
+def test_a_neighbour_counts_only_up_to_the_bar_before():
+    bars, names = frame(7), [name for name in NAMES if name.startswith(("peer", "leader"))]
+    later = bars.assign(close=bars["close"] * np.r_[np.ones(LENGTH - 1), 1.001])
+    later["high"] *= 1.01
+
+    pd.testing.assert_frame_equal(compute(later)[names], compute(bars)[names])
 
 
 def test_a_leg_on_raised_volume_is_marked_and_dated():

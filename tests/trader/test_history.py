@@ -14,6 +14,7 @@ from sql.tables import OutcomeRow, PriceBarRow
 from trader.bars import Bar
 from trader.errors import FileRefused
 from trader.history import (
+    closes_beside,
     gaps,
     import_csv,
     last_bars,
@@ -42,6 +43,7 @@ def a_bar(number, close="2.10000", **changes):
         close=price,
         volume=Decimal("0.00000001"),
         trades=1,
+        bought=Decimal("0.000000004"),
     )
     return replace(bar, **changes)
 
@@ -55,9 +57,24 @@ def session(engine):
 def test_a_bar_comes_back_to_the_last_digit(session):
     record_bars(session, [a_bar(0, "0.1234567")], "test")
 
-    (found,) = last_bars(session, "XRP/USD", MINUTE, 5)
+    ((found, _),) = last_bars(session, "XRP/USD", MINUTE, 5)
 
     assert found == a_bar(0, "0.1234567")
+
+
+def test_the_closes_beside_a_bar_are_those_of_the_neighbours_bars_before(engine):
+    peer = [a_bar(n, str(n + 1), symbol="DOGE/USD") for n in (0, 1)]
+    with Session(engine) as session:
+        record_bars(session, [a_bar(1), a_bar(2), *peer], "test")
+        session.commit()
+        live = [closes_beside(session, "XRP/USD", MINUTE, NOON + n * MINUTE) for n in (1, 2)]
+        warming = [beside for _, beside in last_bars(session, "XRP/USD", MINUTE, 2)]
+
+    table = read_bars(engine, "XRP/USD", MINUTE)
+
+    assert live == warming == [(Decimal(1), None), (Decimal(2), None)]
+    assert list(table["peer"]) == [1.0, 2.0]
+    assert table["leader"].isna().all()
 
 
 def test_a_bar_told_twice_counts_once_and_stays_as_it_was(session):
@@ -65,7 +82,9 @@ def test_a_bar_told_twice_counts_once_and_stays_as_it_was(session):
     second = record_bars(session, [a_bar(1, "9"), a_bar(2)], "test")
 
     assert (first, second) == (2, 1)
-    assert [bar.close for bar in last_bars(session, "XRP/USD", MINUTE, 2)] == [Decimal("2.1")] * 2
+    assert [bar.close for bar, _ in last_bars(session, "XRP/USD", MINUTE, 2)] == [
+        Decimal("2.1")
+    ] * 2
 
 
 def test_incomplete_bars_are_not_written_down(session):
@@ -78,7 +97,7 @@ def test_the_last_bars_are_the_newest_of_their_market_oldest_first(session):
 
     found = last_bars(session, "XRP/USD", MINUTE, 2)
 
-    assert [bar.start for bar in found] == [NOON + MINUTE, NOON + 2 * MINUTE]
+    assert [bar.start for bar, _ in found] == [NOON + MINUTE, NOON + 2 * MINUTE]
 
 
 def test_bars_are_read_for_training_as_floats_in_order_of_utc_time(engine):
@@ -88,7 +107,10 @@ def test_bars_are_read_for_training_as_floats_in_order_of_utc_time(engine):
 
     table = read_bars(engine, "XRP/USD", MINUTE, NOON + MINUTE, NOON + 3 * MINUTE)
 
-    assert list(table.columns) == ["open", "high", "low", "close", "volume"]
+    assert list(table.columns) == [
+        *["open", "high", "low", "close", "volume", "bought", "trades"],
+        *["peer", "leader"],
+    ]
     assert str(table.index.tz) == "UTC"
     assert list(table.index) == [NOON + MINUTE, NOON + 2 * MINUTE]
     assert list(table["close"]) == [2.0, 3.0]
@@ -145,7 +167,7 @@ def test_a_file_is_imported_once_plain_or_gzipped(session, tmp_path):
     new = [import_csv(session, path, "XRP/USD", QUARTER) for path in (plain, zipped)]
 
     assert new == [1, 0]
-    (bar,) = last_bars(session, "XRP/USD", QUARTER, 9)
+    ((bar, _),) = last_bars(session, "XRP/USD", QUARTER, 9)
     assert bar.volume == Decimal("3316052.215752")
     assert bar.trades is None
 

@@ -1,5 +1,6 @@
 """Ingestion fills exactly the holes, from trades and candles alike, however often it runs."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ from trader.history import last_bars, record_bars
 from trader.ingestion import ingest, without_holes
 from trader.market import Side, Trade
 
-MINUTE = timedelta(minutes=1)
+MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
 NOW = datetime(2026, 1, 3, 12, 0, 30, tzinfo=UTC)
 FIRST = NOW.replace(second=0) - timedelta(hours=30)
 
@@ -55,14 +56,15 @@ class History:
         self._count()
         return NOW
 
-    def bars(self):
+    def bars(self, interval=MINUTE):
         """Return what ingestion should find."""
-        return resample(self.all, "XRP/USD", MINUTE, FIRST, interval_start(NOW, MINUTE))
+        return resample(self.all, "XRP/USD", interval, FIRST, interval_start(NOW, interval))
 
     def candles(self, _symbol, interval, since):
-        """Return the last bars, without the quiet ones."""
+        """Return the last bars, without the quiet ones, and not who bought."""
         self._count()
-        kept = [bar for bar in self.bars() if bar.start >= NOW - 719 * interval]
+        kept = [bar for bar in self.bars(interval) if bar.start >= NOW - 719 * interval]
+        kept = [replace(bar, bought=None) for bar in kept]
         return [bar for bar in kept if bar.start >= since and bar.trades]
 
     def trades(self, _symbol, since):
@@ -76,12 +78,12 @@ def run(engine, history, **options):
     return ingest(engine, history, "XRP/USD", MINUTE, timedelta(hours=30), **options)
 
 
-def on_record(engine):
+def on_record(engine, interval=MINUTE):
     with Session(engine) as session:
-        return last_bars(session, "XRP/USD", MINUTE, 10_000)
+        return [bar for bar, _ in last_bars(session, "XRP/USD", interval, 10_000)]
 
 
-def test_bars_from_trades_and_candles_are_the_bars_the_live_trader_would_build(engine):
+def test_short_bars_are_built_from_trades_as_the_live_trader_builds_them(engine):
     ingested = run(engine, History())
 
     assert on_record(engine) == History().bars()
@@ -90,7 +92,15 @@ def test_bars_from_trades_and_candles_are_the_bars_the_live_trader_would_build(e
     assert "none missing" in ingested.reason
     with Session(engine) as session:
         sources = set(session.scalars(select(PriceBarRow.source)))
-    assert sources == {"trades", "candles"}
+    assert sources == {"trades"}
+
+
+def test_long_bars_come_from_the_exchanges_own_candles(engine):
+    ingested = ingest(engine, History(), "XRP/USD", QUARTER, timedelta(hours=29))
+
+    wanted = [bar for bar in History().bars(QUARTER) if bar.start >= ingested.start]
+    assert on_record(engine, QUARTER) == [replace(bar, bought=None) for bar in wanted]
+    assert (ingested.gaps, ingested.bars, ingested.requests) == ((), 116, 2)
 
 
 def test_a_second_run_asks_only_for_the_time(engine):

@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.Column("close", sa.Numeric(precision=38, scale=18), nullable=False),
         sa.Column("volume", sa.Numeric(precision=38, scale=18), nullable=False),
         sa.Column("trades", sa.Integer(), nullable=True),
+        sa.Column("bought", sa.Numeric(precision=38, scale=18), nullable=True),
         sa.Column("source", sa.String(), nullable=False),
         sa.Column(
             "recorded_at",
@@ -127,6 +128,7 @@ def upgrade() -> None:
             name=op.f("ck_price_bars_possible"),
         ),
         sa.CheckConstraint("volume >= 0", name=op.f("ck_price_bars_volume")),
+        sa.CheckConstraint("bought >= 0 AND bought <= volume", name=op.f("ck_price_bars_bought")),
         sa.PrimaryKeyConstraint("symbol", "interval_seconds", "start", name=op.f("pk_price_bars")),
         schema="market",
     )
