@@ -87,7 +87,7 @@ from sandbox.server import serve as serve_venue
     "--record",
     default=None,
     type=click.Path(dir_okay=False),
-    help="File to which every call and every event is added, without secrets.",
+    help="File to which every call, message and event is added, without secrets.",
 )
 @click.option(
     "--faults",

@@ -46,6 +46,7 @@ class Connection:
     heard: float = 0.0
     said: float = field(default_factory=time.monotonic)
     outlet: Callable[[Connection, bytes], list[bytes]] | None = None
+    tap: Callable[[bytes], None] | None = None
     waiting: deque[bytes] = field(default_factory=deque)
 
     def send(self, message: bytes) -> None:
@@ -55,6 +56,8 @@ class Connection:
 
     def queue(self, message: bytes) -> None:
         """Queue a message; a client that does not read is cut off."""
+        if self.tap is not None:
+            self.tap(message)
         self.waiting.append(message)
         if len(self.waiting) > LONGEST_QUEUE:
             self.abort()

@@ -124,13 +124,18 @@ def _damaged(fault: Fault, body: bytes) -> Reply:
 class Inlet:
     """Everything a connection says passes here on its way to what answers it."""
 
-    def __init__(self, venue: Venue, dialogue: Dialogue, later: Later) -> None:
+    def __init__(
+        self, venue: Venue, connection: Connection, dialogue: Dialogue, later: Later
+    ) -> None:
         self._venue = venue
+        self._connection = connection
         self._dialogue = dialogue
         self._later = later
 
     def hear(self, text: str) -> None:
         """Hear one message, now or when a fault lets it through."""
+        if self._venue.recording is not None:
+            self._venue.recording.heard(self._connection, text)
         if self._venue.faults.waiting and (found := _ASKED.search(text)):
             now = self._venue.clock.now()
             fault = self._venue.faults.take({"delay_before"}, now, method=found[1])

@@ -37,7 +37,7 @@ class Feeds:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._listeners: dict[Topic, set[Connection]] = defaultdict(set)
+        self._listeners: dict[Topic, dict[Connection, None]] = defaultdict(dict)
         self._books: dict[Topic, BookFeed] = {}
         self._told: dict[str, int] = {}
         self._quotes: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {}
@@ -59,13 +59,13 @@ class Feeds:
                 connection.send(self._books[topic].snapshot(now))
         elif snapshot and topic.channel in _SNAPSHOTS:
             connection.send(_SNAPSHOTS[topic.channel](self._venue, topic, now))
-        self._listeners[topic].add(connection)
+        self._listeners[topic][connection] = None
         connection.topics.add(topic)
 
     def leave(self, connection: Connection, topic: Topic) -> None:
         """Unsubscribe a connection."""
         connection.topics.discard(topic)
-        self._listeners[topic].discard(connection)
+        self._listeners[topic].pop(connection, None)
         if not self._listeners[topic]:
             del self._listeners[topic]
             self._books.pop(topic, None)
@@ -78,7 +78,7 @@ class Feeds:
     def publish(self, events: list[Event], now: int) -> None:
         """Tell everyone what happened and what the market shows now."""
         traded = {event.order.symbol for event in events if isinstance(event, Reported)}
-        for symbol in {topic.symbol for topic in self._listeners if topic.symbol}:
+        for symbol in sorted({topic.symbol for topic in self._listeners if topic.symbol}):
             self._publish_market(BY_SYMBOL[symbol], now, changed=symbol in traded)
         for event in events:
             self._publish_event(event)
@@ -201,7 +201,7 @@ class Feeds:
                 if fills or not wants["orders"]:
                     _send_private(connection, channel, "snapshot", fills)
         topic = Topic(channel)
-        self._listeners[topic].add(connection)
+        self._listeners[topic][connection] = None
         connection.topics.add(topic)
 
 

@@ -37,13 +37,18 @@ class Floor(Generic[AnyConnection]):
     def enter(self, connection: AnyConnection, later: Later) -> Inlet:
         """Greet a connection and give what answers it."""
         connection.outlet = Outlet(self._venue, later)
+        if self._venue.recording is not None:
+            self._venue.recording.opened(connection)
         connection.heard = self._venue.clock.waited()
         self.connections.add(connection)
         connection.send(status_message(self._venue.mode, connection.number))
-        return Inlet(self._venue, Dialogue(self._venue, self._feeds, connection), later)
+        dialogue = Dialogue(self._venue, self._feeds, connection)
+        return Inlet(self._venue, connection, dialogue, later)
 
     def leave(self, connection: AnyConnection) -> None:
         """Forget a connection that is gone."""
+        if self._venue.recording is not None:
+            self._venue.recording.closed(connection)
         self._feeds.drop(connection)
         for token in connection.tokens.values():
             self._venue.tokens.release(token)
@@ -57,6 +62,8 @@ class Floor(Generic[AnyConnection]):
         """
         now = self._venue.sync()
         self._venue.commit(now)
+        if self._venue.recording is not None:
+            self._venue.recording.flush()
         closing = let_strike(self._venue, self.connections, now)
         self._announce()
         if at - self._beaten < BEAT_SECONDS:

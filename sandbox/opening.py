@@ -78,7 +78,7 @@ def open_venue(settings: Settings) -> Venue:
     venue.limits = Limits(None if settings.limits == "off" else settings.limits)
     venue.gate = Gate(closes=settings.limits != "off")
     if settings.record is not None:
-        venue.recording = Recording(settings.record)
+        venue.recording = Recording(settings.record, clock)
     _plan_faults(venue, settings.faults, settings.seed)
     _admit_first_key(venue, settings.key, settings.secret)
     return venue

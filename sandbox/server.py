@@ -78,3 +78,5 @@ async def serve(venue: Venue, door: socket.socket) -> None:
     await runner.cleanup()
     venue.checkpoint()
     venue.store.close()
+    if venue.recording is not None:
+        venue.recording.close()

@@ -1,6 +1,7 @@
-"""The log of calls and events holds no secret and is the same, byte for byte, every time."""
+"""The log of calls, messages and events holds no secret and is the same bytes every time."""
 
 import json
+import time
 
 from conftest import KEY, SECRET
 
@@ -11,6 +12,11 @@ def session(start, path):
     sandbox = start(*OPTIONS, "--record", str(path))
     client = sandbox.client()
     client.load_markets()
+    public = sandbox.public()
+    public.subscribe("book", symbol=["XRP/USD", "DOGE/USD"])
+    public.subscribe("trade", symbol=["XRP/USD", "BTC/USD"])
+    for symbol in ("XRP/USD", "BTC/USD"):
+        public.wait('"trade"', '"snapshot"', '"data"', symbol)
     client.create_order("XRP/USD", "market", "buy", 300)
     for hour in range(6):
         bid = client.fetch_ticker("XRP/USD")["bid"]
@@ -25,7 +31,12 @@ def session(start, path):
     stream = sandbox.private(client)
     stream.send("cancel_all")
     stream.wait('"cancel_all"')
+    stream.socket.send('{"token": "' + stream.token)
+    stream.wait("Malformed")
+    public.send("ping")
+    public.wait("pong")
     stream.close()
+    public.close()
     sandbox.stop()
     return path.read_bytes(), stream.token
 
@@ -42,3 +53,46 @@ def test_the_same_seed_and_the_same_calls_give_the_same_bytes(start, tmp_path):
     for secret in (KEY, SECRET, token):
         assert secret.encode() not in first
     assert b'"nonce"' not in first
+
+
+def test_every_message_is_in_the_log_with_its_connection(start, tmp_path):
+    path = tmp_path / "log"
+    sandbox = start(*OPTIONS, "--record", str(path))
+    streams = [sandbox.public(), sandbox.public()]
+    for stream, symbol in zip(streams, ("XRP/USD", "BTC/USD"), strict=True):
+        stream.subscribe("book", symbol=[symbol])
+        stream.wait("snapshot", '"data"')
+    sandbox.advance(60)
+    for stream in streams:
+        stream.send("ping")
+        stream.seen = []
+        while '"pong"' not in (text := stream.socket.recv(timeout=5)):
+            stream.seen.append(text)
+        stream.close()
+    sandbox.stop()
+
+    lines = path.read_bytes().splitlines()
+    for number, stream in enumerate(streams, 1):
+        mine = [json.loads(line) for line in lines if b'"connection":%d,' % number in line]
+        assert mine[0]["opened"] == ["public"]
+        assert mine[-1]["closed"] is True
+        assert [x["heard"]["method"] for x in mine if "heard" in x] == ["subscribe", "ping"]
+        books = [x for x in lines if b'"sent":{"channel":"book","type":"update"' in x]
+        sent = [x.split(b'"sent":', 1)[1][:-1].decode() for x in books if b":%d," % number in x]
+        told = [text for text in stream.seen if '"update"' in text and "heartbeat" not in text]
+        assert told
+        assert [text for text in sent if text in told] == told
+
+
+def test_little_is_lost_when_the_process_is_killed(start, tmp_path):
+    path = tmp_path / "log"
+    sandbox = start("--record", str(path))
+    client = sandbox.client()
+    client.fetch_time()
+    deadline = time.monotonic() + 5
+    while b'"call":"Time"' not in path.read_bytes():
+        assert time.monotonic() < deadline
+    sandbox.kill()
+
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["call"] for line in lines if "call" in line] == ["Time"]
