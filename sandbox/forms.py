@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.errors import Refused
 from sandbox.instruments import BY_SYMBOL, Pair, find_pair
 from sandbox.orders import Close, OrderRequest
-from sandbox.terms import STOPS
+from sandbox.terms import STOPS, read_level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,6 +182,9 @@ def _close(ordertype: str, price: str, price2: str) -> Close | None:
         raise Refused("EGeneral:Invalid arguments:close[ordertype]")
     if ordertype == "limit" and amount(price, "close[price]") <= 0:
         raise Refused("EGeneral:Invalid arguments:close[price]")
+    read_level(price, "close[price]")
+    if ordertype.endswith("-limit"):
+        read_level(price2, "close[price2]")
     return Close(ordertype=ordertype, price=price, price2=price2)
 
 

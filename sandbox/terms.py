@@ -17,10 +17,12 @@ STOPS = {
     "trailing-stop": "trailing stop",
     "trailing-stop-limit": "trailing stop",
 }
+PERCENT_DECIMALS = 4
 _LEVEL = re.compile(r"([+\-#]?)([0-9]{1,12}(?:\.[0-9]{1,12})?)(%?)")
 
 
-def _level(text: str, argument: str) -> tuple[str, Decimal, bool]:
+def read_level(text: str, argument: str) -> tuple[str, Decimal, bool]:
+    """Read a price as its sign, its number and whether that is a percentage, or refuse it."""
     found = _LEVEL.fullmatch(text)
     if found is None or Decimal(found[2]) <= 0:
         raise Refused(f"EGeneral:Invalid arguments:{argument}")
@@ -30,6 +32,16 @@ def _level(text: str, argument: str) -> tuple[str, Decimal, bool]:
 def _distance(level: tuple[str, Decimal, bool], anchor: int, pair: Pair) -> int:
     _, value, percent = level
     return int(anchor * value / 100) if percent else int(value.scaleb(pair.price_decimals))
+
+
+def spelled(text: str, pair: Pair) -> str:
+    """Spell a price the way Kraken shows it: in full, a percentage with four decimals.
+
+    Source: an order recorded by ccxt, `trailing stop +50.0000%`.
+    """
+    sign, value, percent = read_level(text, "price")
+    decimals = PERCENT_DECIMALS if percent else pair.price_decimals
+    return f"{sign}{value:.{decimals}f}{'%' if percent else ''}"
 
 
 def level_ticks(text: str, argument: str, pair: Pair, anchor: int, *, up: bool) -> int:
@@ -42,7 +54,7 @@ def level_ticks(text: str, argument: str, pair: Pair, anchor: int, *, up: bool) 
         anchor: The price in ticks a relative one counts from.
         up: Which way `#` points.
     """
-    level = _level(text, argument)
+    level = read_level(text, argument)
     sign, value, percent = level
     if not sign and not percent:
         scaled = value.scaleb(pair.price_decimals)
@@ -64,8 +76,9 @@ def stop_of(request: OrderRequest, pair: Pair, last: int) -> tuple[Stop, int | N
     kind, buys = request.ordertype, request.side == "buy"
     price, price2 = request.terms
     if kind.startswith("trailing"):
-        offset = max(_distance(_level(price, "price"), last, pair), 1)
-        stop = Stop(trigger=last + (offset if buys else -offset), offset=offset, text=price)
+        offset = max(_distance(read_level(price, "price"), last, pair), 1)
+        trigger = last + (offset if buys else -offset)
+        stop = Stop(trigger=trigger, offset=offset, text=spelled(price, pair))
         if stop.trigger <= 0:
             raise Refused("EGeneral:Invalid arguments:price")
     else:
@@ -113,10 +126,11 @@ def describe_terms(order: Order, pair: Pair) -> str:
     return f"{words} {price} -> limit {pair.price_text(order.limit)}"
 
 
-def describe_close(close: Close | None) -> str:
+def describe_close(close: Close | None, pair: Pair) -> str:
     """Describe a closing order in Kraken's words; nothing if there is none."""
     if close is None:
         return ""
     words = STOPS.get(close.ordertype, close.ordertype)
-    tail = f" -> limit {close.price2}" if close.ordertype.endswith("-limit") else ""
-    return f"close position @ {words} {close.price}{tail}"
+    limited = close.ordertype.endswith("-limit") and close.price2
+    tail = f" -> limit {spelled(close.price2, pair)}" if limited else ""
+    return f"close position @ {words} {spelled(close.price, pair)}{tail}"

@@ -80,7 +80,7 @@ def describe(order: Order) -> str:
 
 def described(order: Order) -> dict[str, str]:
     """Describe an order and the one that is to close it, as AddOrder does."""
-    close = describe_close(order.close)
+    close = describe_close(order.close, BY_SYMBOL[order.symbol])
     return {"order": describe(order)} | ({"close": close} if close else {})
 
 
@@ -118,7 +118,7 @@ def order_body(order: Order, *, with_trades: bool) -> dict[str, Any]:
             "price2": price2,
             "leverage": "none",
             "order": describe(order),
-            "close": describe_close(order.close),
+            "close": describe_close(order.close, pair),
         },
         "vol": volume_text(order),
         "vol_exec": pair.quantity_text(order.filled),

@@ -160,8 +160,8 @@ def test_a_waiting_order_can_be_amended(sandbox):
             ("limit", "sell", 50, 9.1, {"takeProfitPrice": 9.0}),
             "take profit 9.00000 -> limit 9.10000",
         ),
-        (("market", "sell", 50, None, {"trailingPercent": 20}), "trailing stop +20%"),
-        (("market", "sell", 50, None, {"trailingAmount": 1.0}), "trailing stop +1"),
+        (("market", "sell", 50, None, {"trailingPercent": 20}), "trailing stop +20.0000%"),
+        (("market", "sell", 50, None, {"trailingAmount": 1.0}), "trailing stop +1.00000"),
     ],
 )
 def test_ccxt_places_conditional_orders(sandbox, arguments, text):
@@ -189,6 +189,13 @@ def test_what_is_bought_with_closing_terms_is_offered_again(sandbox):
     )
     opened = client.fetch_open_orders("XRP/USD")
     (trade, *_) = client.fetch_my_trades("XRP/USD")
+    told = client.fetch_order(trade["order"])["info"]["descr"]["close"]
+    assert told == "close position @ stop loss 1.00000 -> limit 0.90000"
+    with pytest.raises(ccxt.ExchangeError, match=r"EGeneral:Invalid arguments:close\[price2\]"):
+        client.create_order(
+            *("XRP/USD", "market", "buy", 40, None),
+            {"close": {"ordertype": "stop-loss-limit", "price": "1.0", "price2": "0"}},
+        )
 
     assert sum(order["amount"] for order in opened) == 40
     assert {order["side"] for order in opened} == {"sell"}
