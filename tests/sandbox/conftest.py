@@ -10,10 +10,16 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import ccxt
 import pytest
 from websockets.sync.client import connect
+
+from sandbox.connection import Connection
+from sandbox.floor import Floor
+from sandbox.keys import mint_key
+from sandbox.opening import Settings, open_venue
 
 KEY = "test-key"
 SECRET = base64.b64encode(b"the secret of a test" * 3).decode()
@@ -152,3 +158,66 @@ def fixtures():
     if not FIXTURES.is_dir():
         pytest.skip("the recorded Kraken messages are not beside this repository")
     return FIXTURES
+
+
+class Caller:
+    """A client on the floor that reads its answers at once."""
+
+    def __init__(self, floor, opens=("public", "private")):
+        self.connection = Connection(number=1, opens=frozenset(opens))
+        self.floor = floor
+        self.dialogue = floor.enter(self.connection, lambda *_: None)
+        self.greeting = self.read()
+
+    def read(self):
+        """Read what has arrived."""
+        found = [json.loads(message) for message in self.connection.waiting]
+        self.connection.waiting.clear()
+        return found
+
+    def ask(self, method, req_id=None, **params):
+        """Send a request and give the answers; the news that came with them are kept."""
+        request = {"method": method, "params": params}
+        if req_id is not None:
+            request["req_id"] = req_id
+        self.dialogue.hear(json.dumps(request))
+        found = self.read()
+        self.news = [message for message in found if "method" not in message]
+        return [message for message in found if "method" in message]
+
+    def leave(self):
+        """Go away."""
+        self.floor.leave(self.connection)
+
+
+def settings(**changes):
+    wanted = {
+        "seed": 7,
+        "market": "synthetic",
+        "edge": 150,
+        "clock": "simulated",
+        "speed": 1,
+        "start": "2026-03-01T10:30:00Z",
+        "state": None,
+        "fees": 8,
+        "balance": ("USD=10000", "XRP=1000"),
+        "key": "",
+        "secret": "",
+    }
+    return Settings(**{**wanted, **changes})
+
+
+@pytest.fixture
+def floor():
+    """Give a floor without sockets, whose time is moved by hand."""
+    venue = open_venue(settings())
+    venue.add_key(mint_key("main"), venue.sync())
+    made = Floor(venue)
+    return SimpleNamespace(
+        venue=venue,
+        key=next(iter(venue.keys.values())),
+        enter=lambda **opens: Caller(made, **opens),
+        pulse=made.pulse,
+        advance=lambda seconds: venue.clock.advance(int(seconds * 1e9)),
+        token=lambda: venue.tokens.issue(next(iter(venue.keys.values())), venue.sync()),
+    )

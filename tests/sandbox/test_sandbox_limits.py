@@ -1,9 +1,15 @@
-"""The counters of calls and of the engine are Kraken's, tier by tier, and off unless wanted."""
+"""Who asks too often is held up as at Kraken, tier by tier, and nobody is unless it is wanted."""
+
+import json
+import socket
 
 import ccxt
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from sandbox.errors import Refused
+from sandbox.gate import AT_ONCE, CONNECTIONS, FAILURES, MESSAGES_BURST, PUBLIC_BURST
+from sandbox.instruments import BY_SYMBOL
 from sandbox.limits import AMEND, CANCEL, EDIT, Limits, by_age
 
 SECOND = 1_000_000_000
@@ -107,3 +113,160 @@ def test_without_limits_nobody_is_held_up(sandbox):
     for _ in range(80):
         client.create_order("XRP/USD", "limit", "buy", 2, 0.5)
     assert client.cancel_all_orders()
+
+
+def rates(caller, method, **params):
+    """Act, and give the counter in every message that tells of what came of it."""
+    assert caller.ask(method, **params)[0]["success"]
+    return [message["data"][0].get("ratecount") for message in caller.news]
+
+
+@pytest.mark.parametrize(("tier", "most"), [("starter", 60), ("intermediate", 125), ("off", 180)])
+def test_the_counter_is_told_to_those_who_ask(floor, tier, most):
+    floor.venue.limits = Limits(None if tier == "off" else tier)
+    token, curious, plain = floor.token(), floor.enter(), floor.enter()
+    curious.ask("subscribe", channel="executions", token=token, ratecounter=True)
+    ack = plain.ask("subscribe", channel="executions", token=token)[0]
+    assert ack["result"]["maxratecount"] == most
+    named = {"token": token, "cl_ord_id": "mine"}
+    order = {"symbol": "XRP/USD", "side": "buy", "order_type": "limit", "order_qty": 10}
+
+    added = rates(curious, "add_order", **named, **order, limit_price=0.5)
+    floor.advance(7)
+    amended = rates(curious, "amend_order", **named, order_qty=12)
+    floor.advance(36)
+    canceled = rates(curious, "cancel_order", token=token, cl_ord_id=["mine"])
+
+    assert [*added, *amended, *canceled] == [1, 1, 3, 4]
+    assert added[0] + amended[0] + canceled[0] == 8
+    assert not any("ratecount" in each for message in plain.read() for each in message["data"])
+
+
+def test_a_batch_counts_half_and_its_cancellation_whole(floor):
+    floor.venue.limits = Limits("starter")
+    token, caller = floor.token(), floor.enter()
+    caller.ask("subscribe", channel="executions", token=token, ratecounter=True)
+    leg = {"side": "buy", "order_type": "limit", "order_qty": 10, "limit_price": 0.5}
+    placed = caller.ask("batch_add", token=token, symbol="XRP/USD", orders=[leg] * 4)[0]
+    assert {message["data"][0]["ratecount"] for message in caller.news} == {2}
+    names = [made["order_id"] for made in placed["result"]]
+
+    assert max(rates(caller, "batch_cancel", token=token, orders=names)) == 2 + 4 * 8
+
+
+def test_an_amendment_that_leaves_nothing_costs_as_much_as_a_cancellation(floor):
+    floor.venue.limits = Limits("starter")
+    token, caller = floor.token(), floor.enter()
+    caller.ask("subscribe", channel="executions", token=token, ratecounter=True)
+    pair, exchange = BY_SYMBOL["XRP/USD"], floor.venue.exchange
+    ask = float(pair.price(exchange.market.touch(pair, floor.venue.sync())[1]))
+    order = {"symbol": "XRP/USD", "side": "buy", "order_type": "limit", "order_qty": 4000}
+    placed = caller.ask("add_order", token=token, limit_price=ask, **order)[0]["result"]
+    (resting,) = exchange.open.values()
+    assert pair.quantity(resting.filled) > 2
+
+    assert max(rates(caller, "amend_order", token=token, order_qty=2, **placed)) == 1 + 4 + 8
+    assert not exchange.open
+
+
+def test_an_address_may_connect_only_so_often(start):
+    sandbox = start("--clock", "simulated", "--limits", "pro", "--start", "2026-03-01T00:00:00Z")
+    for _ in range(CONNECTIONS):
+        sandbox.public().close()
+    with pytest.raises(InvalidStatus) as refused:
+        sandbox.public()
+    assert refused.value.response.status_code == 429
+    assert refused.value.response.body == b"error code: 1015"
+    assert refused.value.response.headers["Retry-After"] == "600"
+    sandbox.advance(599)
+    with pytest.raises(InvalidStatus):
+        sandbox.public()
+    sandbox.advance(1)
+    stream = sandbox.public()
+    for _ in range(MESSAGES_BURST):
+        stream.send("ping")
+    stream.send("ping")
+    answers = [json.loads(stream.text("e")) for _ in range(MESSAGES_BURST + 2)]
+
+    assert answers[-1] == {"Error": "Exceeded msg rate"}
+    assert all(answer.get("method") == "pong" for answer in answers[1:-1])
+    stream.close()
+
+
+def test_only_so_many_calls_of_a_key_are_answered_at_once(start):
+    sandbox = start("--clock", "simulated", "--limits", "pro", "--start", "2026-03-01T00:00:00Z")
+    client = sandbox.new_client("parallel")
+    begun = [slow_call(sandbox, client.apiKey) for _ in range(AT_ONCE)]
+    with pytest.raises(ccxt.ExchangeError, match="EService: Throttled: 1772323201"):
+        [client.fetch_balance() for _ in range(15)]
+    for each in begun:
+        each.close()
+
+    assert sandbox.new_client("parallel").fetch_balance()
+
+
+def slow_call(sandbox, key):
+    """Begin a call whose body never comes."""
+    host, port = sandbox.http.removeprefix("http://").split(":")
+    line = socket.create_connection((host, int(port)), timeout=9)
+    head = f"POST /0/private/Balance HTTP/1.1\r\nHost: {host}\r\nAPI-Key: {key}\r\n"
+    line.sendall(f"{head}Content-Length: 20\r\n\r\n".encode())
+    return line
+
+
+def test_wrong_signatures_in_a_row_lock_out(start):
+    sandbox = start("--clock", "simulated", "--limits", "pro", "--start", "2026-03-01T00:00:00Z")
+    client, other = sandbox.new_client("forgetful"), sandbox.new_client("careful")
+    client.privatePostBalance()
+    for _ in range(FAILURES - 1):
+        with pytest.raises(ccxt.InvalidNonce):
+            post_late(client)
+    client.privatePostBalance()
+    for _ in range(FAILURES):
+        with pytest.raises(ccxt.InvalidNonce):
+            post_late(client)
+    with pytest.raises(ccxt.DDoSProtection, match="EGeneral:Temporary lockout"):
+        client.privatePostBalance()
+    assert other.privatePostBalance()
+    sandbox.advance(900)
+    assert client.privatePostBalance()
+
+    stranger = sandbox.client("nobody")
+    for _ in range(FAILURES):
+        with pytest.raises(ccxt.AuthenticationError, match="EAPI:Invalid key"):
+            stranger.privatePostBalance()
+    sandbox.advance(600)
+    for each in (stranger, other):
+        with pytest.raises(ccxt.DDoSProtection, match="EGeneral:Temporary lockout"):
+            each.privatePostBalance()
+    sandbox.advance(899)
+    with pytest.raises(ccxt.DDoSProtection, match="EGeneral:Temporary lockout"):
+        other.privatePostBalance()
+    sandbox.advance(1)
+    assert other.privatePostBalance()
+
+
+def post_late(client):
+    """Call with a nonce that was spent before."""
+    nonce, client.nonce = client.nonce, lambda: 1
+    try:
+        client.incrementing_nonce = client.nonce
+        client.privatePostBalance()
+    finally:
+        client.nonce = nonce
+        del client.incrementing_nonce
+
+
+def test_an_address_may_ask_for_public_data_once_a_second_and_a_little_more(start):
+    sandbox = start("--clock", "simulated", "--limits", "pro", "--start", "2026-03-01T00:00:00Z")
+    client = sandbox.client()
+    for _ in range(PUBLIC_BURST):
+        client.fetch_time()
+    with pytest.raises(ccxt.DDoSProtection, match="EGeneral:Too many requests"):
+        client.fetch_time()
+    sandbox.advance(2)
+    assert client.fetch_time()
+    assert client.fetch_time()
+    with pytest.raises(ccxt.DDoSProtection, match="EGeneral:Too many requests"):
+        client.fetch_time()
+    assert sandbox.new_client("private calls go on").privatePostBalance()

@@ -1,84 +1,16 @@
 """Keys do what they are permitted to, tokens and connections live as long as Kraken lets them."""
 
-import json
-from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import ccxt
 import pytest
 import requests
+from websockets.exceptions import ConnectionClosed
 
-from sandbox.connection import Connection
-from sandbox.floor import Floor
-from sandbox.instruments import BY_SYMBOL
-from sandbox.keys import mint_key
-from sandbox.limits import Limits
-from sandbox.opening import Settings, open_venue
+from sandbox.keys import sign
 
 DENIED = "EGeneral:Permission denied"
 INVALID_SESSION = "ESession:Invalid session"
-
-
-def settings(**changes):
-    wanted = {
-        "seed": 7,
-        "market": "synthetic",
-        "edge": 150,
-        "clock": "simulated",
-        "speed": 1,
-        "start": "2026-03-01T10:30:00Z",
-        "state": None,
-        "fees": 8,
-        "balance": ("USD=10000", "XRP=1000"),
-        "key": "",
-        "secret": "",
-    }
-    return Settings(**{**wanted, **changes})
-
-
-@pytest.fixture
-def floor():
-    """Give a floor without sockets, whose time is moved by hand."""
-    venue = open_venue(settings())
-    venue.add_key(mint_key("main"), venue.sync())
-    made = Floor(venue)
-    return SimpleNamespace(
-        venue=venue,
-        key=next(iter(venue.keys.values())),
-        enter=lambda **opens: Caller(made, **opens),
-        pulse=made.pulse,
-        advance=lambda seconds: venue.clock.advance(int(seconds * 1e9)),
-        token=lambda: venue.tokens.issue(next(iter(venue.keys.values())), venue.sync()),
-    )
-
-
-class Caller:
-    """A client on the floor that reads its answers at once."""
-
-    def __init__(self, floor, opens=("public", "private")):
-        self.connection = Connection(number=1, opens=frozenset(opens))
-        self.floor = floor
-        self.dialogue = floor.enter(self.connection, lambda *_: None)
-        self.greeting = self.read()
-
-    def read(self):
-        """Read what has arrived."""
-        found = [json.loads(message) for message in self.connection.waiting]
-        self.connection.waiting.clear()
-        return found
-
-    def ask(self, method, req_id=None, **params):
-        """Send a request and give the answers; the news that came with them are kept."""
-        request = {"method": method, "params": params}
-        if req_id is not None:
-            request["req_id"] = req_id
-        self.dialogue.hear(json.dumps(request))
-        found = self.read()
-        self.news = [message for message in found if "method" not in message]
-        return [message for message in found if "method" in message]
-
-    def leave(self):
-        """Go away."""
-        self.floor.leave(self.connection)
 
 
 def permitted(sandbox, *permissions):
@@ -216,55 +148,99 @@ def test_a_token_ends_with_the_connection_that_kept_it(floor):
     assert floor.enter().ask("cancel_all", token=token)[0]["error"] == INVALID_SESSION
 
 
-def rates(caller, method, **params):
-    """Act, and give the counter in every message that tells of what came of it."""
-    assert caller.ask(method, **params)[0]["success"]
-    return [message["data"][0].get("ratecount") for message in caller.news]
+def test_a_connection_that_listens_to_nothing_is_closed_after_a_minute(floor):
+    silent, talking, listening = floor.enter(), floor.enter(), floor.enter()
+    listening.ask("subscribe", channel="ticker", symbol=["XRP/USD"])
+    floor.advance(45)
+    talking.ask("ping")
+    floor.advance(15)
+    assert floor.pulse(1.0) == []
+    floor.advance(1)
+
+    assert floor.pulse(2.0) == [(silent.connection, 1000)]
+    floor.advance(45)
+    assert {each for each, _ in floor.pulse(3.0)} == {silent.connection, talking.connection}
 
 
-@pytest.mark.parametrize(("tier", "most"), [("starter", 60), ("intermediate", 125), ("off", 180)])
-def test_the_counter_is_told_to_those_who_ask(floor, tier, most):
-    floor.venue.limits = Limits(None if tier == "off" else tier)
-    token, curious, plain = floor.token(), floor.enter(), floor.enter()
-    curious.ask("subscribe", channel="executions", token=token, ratecounter=True)
-    ack = plain.ask("subscribe", channel="executions", token=token)[0]
-    assert ack["result"]["maxratecount"] == most
-    named = {"token": token, "cl_ord_id": "mine"}
-    order = {"symbol": "XRP/USD", "side": "buy", "order_type": "limit", "order_qty": 10}
+def test_the_minute_is_the_exchanges_where_time_is_told(sandbox):
+    stream = sandbox.public()
+    stream.wait('"status"')
+    sandbox.advance(61)
+    with pytest.raises(ConnectionClosed) as closed:
+        stream.wait("nothing")
 
-    added = rates(curious, "add_order", **named, **order, limit_price=0.5)
-    floor.advance(7)
-    amended = rates(curious, "amend_order", **named, order_qty=12)
-    floor.advance(36)
-    canceled = rates(curious, "cancel_order", token=token, cl_ord_id=["mine"])
-
-    assert [*added, *amended, *canceled] == [1, 1, 3, 4]
-    assert added[0] + amended[0] + canceled[0] == 8
-    assert not any("ratecount" in each for message in plain.read() for each in message["data"])
+    assert closed.value.rcvd.code == 1000
 
 
-def test_a_batch_counts_half_and_its_cancellation_whole(floor):
-    floor.venue.limits = Limits("starter")
-    token, caller = floor.token(), floor.enter()
-    caller.ask("subscribe", channel="executions", token=token, ratecounter=True)
-    leg = {"side": "buy", "order_type": "limit", "order_qty": 10, "limit_price": 0.5}
-    placed = caller.ask("batch_add", token=token, symbol="XRP/USD", orders=[leg] * 4)[0]
-    assert {message["data"][0]["ratecount"] for message in caller.news} == {2}
-    names = [made["order_id"] for made in placed["result"]]
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_private_calls_are_posted(sandbox, method):
+    answer = requests.request(method, f"{sandbox.http}/0/private/Balance?nonce=1", timeout=9)
 
-    assert max(rates(caller, "batch_cancel", token=token, orders=names)) == 2 + 4 * 8
+    assert (answer.status_code, answer.json()) == (200, {"error": ["EGeneral:Invalid arguments"]})
 
 
-def test_an_amendment_that_leaves_nothing_costs_as_much_as_a_cancellation(floor):
-    floor.venue.limits = Limits("starter")
-    token, caller = floor.token(), floor.enter()
-    caller.ask("subscribe", channel="executions", token=token, ratecounter=True)
-    pair, exchange = BY_SYMBOL["XRP/USD"], floor.venue.exchange
-    ask = float(pair.price(exchange.market.touch(pair, floor.venue.sync())[1]))
-    order = {"symbol": "XRP/USD", "side": "buy", "order_type": "limit", "order_qty": 4000}
-    placed = caller.ask("add_order", token=token, limit_price=ask, **order)[0]["result"]
-    (resting,) = exchange.open.values()
-    assert pair.quantity(resting.filled) > 2
+@pytest.mark.parametrize(("method", "known"), [("GET", True), ("POST", True), ("PUT", False)])
+def test_public_calls_may_be_posted(sandbox, method, known):
+    answer = requests.request(method, sandbox.http + "/0/public/Time", timeout=9).json()
 
-    assert max(rates(caller, "amend_order", token=token, order_qty=2, **placed)) == 1 + 4 + 8
-    assert not exchange.open
+    assert ("result" in answer) == known
+    assert answer["error"] == ([] if known else ["EGeneral:Invalid arguments"])
+
+
+@pytest.mark.parametrize("path", ["public/Nothing", "public/", "private/Earn/Strategies", "", "x"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_path_to_nowhere_is_an_unknown_method(sandbox, path, method):
+    answer = requests.request(method, f"{sandbox.http}/0/{path}", timeout=9)
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert answer.json() == {"error": ["EGeneral:Unknown method"]}
+
+
+def test_an_unknown_private_method_is_named_only_to_those_who_sign(sandbox):
+    client = sandbox.new_client("curious")
+
+    assert post(sandbox, client, "NoSuchMethod", "nonce=1")["error"] == ["EGeneral:Unknown method"]
+    stranger = sandbox.client("nobody")
+    assert post(sandbox, stranger, "NoSuchMethod", "nonce=1")["error"] == ["EAPI:Invalid key"]
+
+
+def post(sandbox, client, name, body, nonce="1"):
+    """Post a body as it is, signed for the nonce in it."""
+    path = f"/0/private/{name}"
+    signature = sign(client.secret, path, nonce, body.encode())
+    headers = {"API-Key": client.apiKey, "API-Sign": signature}
+    return requests.post(sandbox.http + path, data=body, headers=headers, timeout=9).json()
+
+
+@pytest.mark.parametrize(
+    "body", ["nonce=1&otp=123456", '{"nonce": "1"}', '{"nonce": 1, "otp": "123456"}']
+)
+def test_bodies_are_forms_or_json_and_a_password_is_not_needed(sandbox, body):
+    client = sandbox.new_client("bilingual")
+
+    assert post(sandbox, client, "Balance", body)["result"]["ZUSD"] == "10000.0000"
+
+
+@pytest.mark.parametrize(
+    "nonce", ["", "0x1", "-1", "1.5", "18446744073709551616", "9" * 5000, "one", "\u0661"]
+)
+def test_a_nonce_is_an_unsigned_64_bit_integer(sandbox, nonce):
+    client = sandbox.new_client("numerate")
+    answer = post(sandbox, client, "Balance", urlencode({"nonce": nonce}), nonce)
+
+    assert answer["error"] == ["EAPI:Invalid nonce"]
+    most = str(2**64 - 1)
+    assert post(sandbox, client, "Balance", f"nonce={most}", most)["error"] == []
+
+
+def test_a_nonce_window_lets_late_calls_in_once(sandbox):
+    minted = sandbox.ask("/admin/keys", {"account": "main", "window": 10})
+    client = sandbox.client(minted["key"], minted["secret"])
+
+    def accepted(nonce):
+        return post(sandbox, client, "Balance", f"nonce={nonce}", str(nonce))["error"] == []
+
+    assert [accepted(nonce) for nonce in (100, 95, 95, 90, 91, 100, 120, 109, 110, 111)] == [
+        *(True, True, False, False, True, False, True, False, False, True)
+    ]
