@@ -191,11 +191,10 @@ def test_what_is_bought_with_closing_terms_is_offered_again(sandbox):
     (trade, *_) = client.fetch_my_trades("XRP/USD")
     told = client.fetch_order(trade["order"])["info"]["descr"]["close"]
     assert told == "close position @ stop loss 1.00000 -> limit 0.90000"
+    form = {"pair": "XRPUSD", "type": "buy", "ordertype": "market", "volume": "40"}
+    wrong = {"close[ordertype]": "stop-loss-limit", "close[price]": "1", "close[price2]": "soon"}
     with pytest.raises(ccxt.ExchangeError, match=r"EGeneral:Invalid arguments:close\[price2\]"):
-        client.create_order(
-            *("XRP/USD", "market", "buy", 40, None),
-            {"close": {"ordertype": "stop-loss-limit", "price": "1.0", "price2": "0"}},
-        )
+        client.privatePostAddOrder(form | wrong)
 
     assert sum(order["amount"] for order in opened) == 40
     assert {order["side"] for order in opened} == {"sell"}
