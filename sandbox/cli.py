@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sandbox.errors import BadStart
+from sandbox.errors import BadStart, StateLost
 from sandbox.fees import TIERS
 from sandbox.limits import TIERS as ALLOWANCES
 from sandbox.opening import Settings, open_venue
@@ -112,4 +112,8 @@ def serve(**options: Any) -> None:
     number = door.getsockname()[1]
     click.echo(f"sandbox listens on http://{host}:{number} and ws://{host}:{number}/v2")
     gc.freeze()
-    asyncio.run(serve_venue(venue, door))
+    try:
+        asyncio.run(serve_venue(venue, door))
+    except StateLost as problem:
+        click.echo(problem.text, err=True)
+        raise

@@ -3,6 +3,8 @@
 * SandboxError
     * Refused      the exchange says no, in Kraken's words
     * BadStart     the exchange cannot start as it was told to
+* SystemExit
+    * StateLost    the state cannot be written, so the exchange must end
 """
 
 from __future__ import annotations
@@ -31,3 +33,14 @@ class BadStart(SandboxError):
     def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
         self.code = code
+
+
+class StateLost(SystemExit):
+    """The state cannot be written: whatever was not written must not be acknowledged.
+
+    Nothing catches this but the command, not even the server of a single request.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(3)
+        self.text = f"the state file {path} cannot be written, so the sandbox ends: {reason}"

@@ -234,6 +234,16 @@ class Exchange:
         """Cancel an open order."""
         self.finish(order, CANCELED, now, reason)
 
+    def forget(self, kept: Journal) -> None:
+        """Let go of what is over and was written down."""
+        for order in kept.orders.values():
+            if order.status != OPEN:
+                self.orders.pop(order.txid, None)
+                for txid in order.trades:
+                    self.trades.pop(txid, None)
+        for entry in kept.entries:
+            self.ledger.pop(entry.id, None)
+
     def arm(self, account: str, seconds: int, now: int) -> int:
         """Set the dead-man's switch and give the time it will fire; 0 disarms it."""
         self.journal.switches = True

@@ -10,6 +10,7 @@ from sandbox.book import shown
 from sandbox.bookfeed import BookFeed
 from sandbox.candles import candles, interval_begin
 from sandbox.connection import Connection, Topic
+from sandbox.history import Span
 from sandbox.instruments import ASSET_BY_ID, BY_SYMBOL, Pair
 from sandbox.messages import candle_body, instrument_body, ticker_body, trades_text
 from sandbox.notices import (
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from sandbox.venue import Venue
 
-SNAPSHOT_FILLS = 50
 QUIET_KINDS = {"new", "filled", "canceled", "expired", "trade"}
 
 
@@ -196,8 +196,8 @@ class Feeds:
                 orders = [order_snapshot(o) for o in exchange.open_orders(account)]
                 _send_private(connection, channel, "snapshot", orders)
             if wants["trades"]:
-                mine = [t for t in exchange.trades.values() if t.account == account]
-                fills = [trade_snapshot(t) for t in mine[-SNAPSHOT_FILLS:]]
+                mine = self._venue.past.trades(account, Span(), 0).rows
+                fills = [trade_snapshot(trade) for trade in reversed(mine)]
                 if fills or not wants["orders"]:
                     _send_private(connection, channel, "snapshot", fills)
         topic = Topic(channel)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 if TYPE_CHECKING:
@@ -32,13 +33,27 @@ class Offer:
     maker: Order | None = None
 
 
+class Taken(msgspec.Struct, frozen=True):
+    """How much is gone of the level with a stamp."""
+
+    symbol: str
+    asks: bool
+    price: int
+    stamp: int
+    lots: int
+
+
 class Liquidity:
-    """One market's depth, less what has been taken out of it."""
+    """One market's depth, less what has been taken out of it.
+
+    `changed` is what was taken, or forgotten, since the state was last kept.
+    """
 
     def __init__(self, market: Market, pair: Pair) -> None:
         self.pair = pair
         self._market = market
         self._taken: dict[tuple[bool, int], tuple[int, int]] = {}
+        self.changed: dict[tuple[bool, int], Taken | None] = {}
 
     def side(self, time: int, depth: int, *, asks: bool) -> list[Offer]:
         """Give what is left of one side of the book at a moment, best first."""
@@ -89,8 +104,16 @@ class Liquidity:
         key = asks, offer.price
         stamp, before = self._taken.get(key, (offer.stamp, 0))
         self._taken[key] = offer.stamp, lots + (before if stamp == offer.stamp else 0)
+        lots = self._taken[key][1]
+        self.changed[key] = Taken(self.pair.symbol, asks, offer.price, offer.stamp, lots)
         if len(self._taken) > REMEMBERED:
-            self._taken.pop(next(iter(self._taken)))
+            oldest = next(iter(self._taken))
+            del self._taken[oldest]
+            self.changed[oldest] = None
+
+    def restore(self, gone: Taken) -> None:
+        """Remember what was taken before the exchange was started again."""
+        self._taken[gone.asks, gone.price] = gone.stamp, gone.lots
 
 
 def offers_in_order(levels: list[Offer], resting: list[Order]) -> list[Offer]:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from sandbox.errors import Refused
 from sandbox.fees import describe
 from sandbox.forms import truth, whole
+from sandbox.history import EVER, Span
 from sandbox.instruments import ASSET_BY_ID, BY_SYMBOL, PAIRS, find_asset, find_pair
 from sandbox.wire import SECOND_NS, order_body, seconds, trade_body
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from sandbox.venue import Venue
 
 Form = Mapping[str, Any]
-PAGE = 50
 ASKED_MOST = 50
 
 
@@ -76,19 +76,16 @@ def trade_volume(venue: Venue, key: Key, form: Form, now: int) -> Any:
     return answer
 
 
-def _time_filter(form: Form, times: Callable[[str], int]) -> Callable[[int], bool]:
-    """Build the test of `start` (exclusive) and `end` (inclusive): seconds or ids."""
-    bounds: list[int | None] = []
-    for name in ("start", "end"):
+def _span(form: Form, times: Callable[[str], int]) -> Span:
+    """Read `start` (exclusive) and `end` (inclusive): seconds or ids."""
+    bounds = {}
+    for name, part in (("start", "after"), ("end", "until")):
         text = str(form.get(name) or "")
-        if not text:
-            bounds.append(None)
-        elif text[0] in "OTL":
-            bounds.append(times(text))
-        else:
-            bounds.append(int(_number(text, name) * SECOND_NS))
-    low, high = bounds
-    return lambda at: (low is None or at > low) and (high is None or at <= high)
+        if text and text[0] in "OTL":
+            bounds[part] = times(text)
+        elif text:
+            bounds[part] = _bounded(int(_number(text, name) * SECOND_NS))
+    return Span(**bounds)
 
 
 def _number(text: str, name: str) -> Decimal:
@@ -96,9 +93,12 @@ def _number(text: str, name: str) -> Decimal:
     return Decimal(text)
 
 
-def _page(form: Form, found: list[Any]) -> list[Any]:
-    offset = whole(form.get("ofs") or 0, "ofs")
-    return found[max(offset, 0) :][:PAGE]
+def _offset(form: Form) -> int:
+    return _bounded(whole(form.get("ofs") or 0, "ofs"))
+
+
+def _bounded(number: int) -> int:
+    return max(-EVER, min(number, EVER))
 
 
 def _matches(form: Form, order: Order) -> bool:
@@ -133,31 +133,30 @@ def open_orders(venue: Venue, key: Key, form: Form, now: int) -> Any:
 
 def closed_orders(venue: Venue, key: Key, form: Form, _now: int) -> Any:
     """Answer ClosedOrders, latest first, fifty a page."""
-    orders = venue.exchange.orders
+    by_opening = form.get("closetime") == "open"
 
-    def closing(order: Order) -> int:
-        return order.opened if form.get("closetime") == "open" else order.closed
+    def moment_of(txid: str) -> int:
+        order = venue.order(txid)
+        return 0 if order is None else order.opened if by_opening else order.closed
 
-    inside = _time_filter(form, lambda txid: closing(orders[txid]) if txid in orders else 0)
-    found = [
-        order
-        for order in orders.values()
-        if order.account == key.account
-        and order.closed
-        and inside(closing(order))
-        and _matches(form, order)
-    ]
-    found.sort(key=lambda o: (o.closed, o.rank), reverse=True)
+    equal: dict[str, Any] = {}
+    if form.get("userref"):
+        equal["userref"] = _bounded(whole(form["userref"], "userref"))
+    if form.get("cl_ord_id"):
+        equal["cl_ord_id"] = str(form["cl_ord_id"])
+    found = venue.past.closed_orders(
+        key.account, _span(form, moment_of), _offset(form), by_opening=by_opening, **equal
+    )
     shown = truth(form.get("trades"))
     return {
-        "closed": {o.txid: order_body(o, with_trades=shown) for o in _page(form, found)},
-        "count": len(found),
+        "closed": {o.txid: order_body(o, with_trades=shown) for o in found.rows},
+        "count": found.count,
     }
 
 
 def order_amends(venue: Venue, key: Key, form: Form, _now: int) -> Any:
     """Answer OrderAmends: the order as it was at first, and after every amendment."""
-    order = venue.exchange.orders.get(str(form.get("order_id") or form.get("txid") or ""))
+    order = venue.order(str(form.get("order_id") or form.get("txid") or ""))
     if order is None or order.account != key.account:
         raise Refused("EOrder:Unknown order")
     pair = BY_SYMBOL[order.symbol]
@@ -181,7 +180,7 @@ def query_orders(venue: Venue, key: Key, form: Form, _now: int) -> Any:
     """Answer QueryOrders; an id nobody knows is left out without a word."""
     names = _asked(form)
     shown = truth(form.get("trades"))
-    found = [venue.exchange.orders.get(name) for name in names]
+    found = [venue.order(name) for name in names]
     return {
         order.txid: order_body(order, with_trades=shown)
         for order in found
@@ -198,19 +197,21 @@ def _asked(form: Form) -> list[str]:
 
 def trades_history(venue: Venue, key: Key, form: Form, _now: int) -> Any:
     """Answer TradesHistory, latest first, fifty a page."""
-    trades = venue.exchange.trades
-    inside = _time_filter(form, lambda txid: trades[txid].time if txid in trades else 0)
-    found = [t for t in trades.values() if t.account == key.account and inside(t.time)]
-    found.reverse()
+
+    def moment_of(txid: str) -> int:
+        trade = venue.trade(txid)
+        return 0 if trade is None else trade.time
+
+    found = venue.past.trades(key.account, _span(form, moment_of), _offset(form))
     return {
-        "trades": {trade.txid: trade_body(trade) for trade in _page(form, found)},
-        "count": len(found),
+        "trades": {trade.txid: trade_body(trade) for trade in found.rows},
+        "count": found.count,
     }
 
 
 def query_trades(venue: Venue, key: Key, form: Form, _now: int) -> Any:
     """Answer QueryTrades."""
-    found = [venue.exchange.trades.get(name) for name in _asked(form)]
+    found = [venue.trade(name) for name in _asked(form)]
     if any(trade is None or trade.account != key.account for trade in found):
         raise Refused("EQuery:Invalid trade")
     return {trade.txid: trade_body(trade) for trade in found if trade is not None}
@@ -218,29 +219,27 @@ def query_trades(venue: Venue, key: Key, form: Form, _now: int) -> Any:
 
 def ledgers(venue: Venue, key: Key, form: Form, _now: int) -> Any:
     """Answer Ledgers, latest first, fifty a page."""
-    entries = venue.exchange.ledger
-    inside = _time_filter(form, lambda name: entries[name].time if name in entries else 0)
-    wanted = _assets(form)
-    kind = str(form.get("type") or "all")
-    found = [
-        entry
-        for entry in entries.values()
-        if entry.account == key.account
-        and inside(entry.time)
-        and (not wanted or entry.asset in wanted)
-        and kind in {"all", entry.kind}
-    ]
-    found.reverse()
+
+    def moment_of(name: str) -> int:
+        entry = venue.entry(name)
+        return 0 if entry is None else entry.time
+
+    equal: dict[str, Any] = {}
+    if wanted := _assets(form):
+        equal["asset"] = wanted
+    if str(form.get("type") or "all") != "all":
+        equal["kind"] = str(form["type"])
+    found = venue.past.entries(key.account, _span(form, moment_of), _offset(form), **equal)
     return {
-        "ledger": {entry.id: _entry_body(entry) for entry in _page(form, found)},
-        "count": len(found),
+        "ledger": {entry.id: _entry_body(entry) for entry in found.rows},
+        "count": found.count,
     }
 
 
 def query_ledgers(venue: Venue, key: Key, form: Form, _now: int) -> Any:
     """Answer QueryLedgers."""
     names = [name for name in str(form.get("id") or "").split(",") if name]
-    found = [venue.exchange.ledger.get(name) for name in names[:ASKED_MOST]]
+    found = [venue.entry(name) for name in names[:ASKED_MOST]]
     return {e.id: _entry_body(e) for e in found if e is not None and e.account == key.account}
 
 

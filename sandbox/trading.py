@@ -87,7 +87,7 @@ def find_open(
         if not named:
             raise Refused("EOrder:Unknown order")
         return named[0]
-    order = venue.exchange.orders.get(txid or "")
+    order = venue.order(txid or "")
     if order is None or order.account != account:
         known = bool(_TXID.fullmatch(txid or ""))
         raise Refused("EOrder:Invalid order" if known else "EGeneral:Invalid arguments:txid")

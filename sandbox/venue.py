@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from sandbox.clock import Clock
     from sandbox.exchange import Exchange
+    from sandbox.history import History
     from sandbox.keys import Key
+    from sandbox.orders import LedgerEntry, Order, Trade
     from sandbox.recording import Recording
     from sandbox.store import Store
 
@@ -67,6 +69,24 @@ class Venue:
             self.recording.events(events)
         for listener in self.listeners:
             listener(events, now)
+
+    @property
+    def past(self) -> History:
+        """What was done until now, all of it written down."""
+        self.commit(self.exchange.time)
+        return self.store.history
+
+    def order(self, txid: str) -> Order | None:
+        """Give an order, open or finished."""
+        return self.exchange.orders.get(txid) or self.store.history.order(txid)
+
+    def trade(self, txid: str) -> Trade | None:
+        """Give a fill."""
+        return self.exchange.trades.get(txid) or self.store.history.trade(txid)
+
+    def entry(self, name: str) -> LedgerEntry | None:
+        """Give an entry of the ledger."""
+        return self.exchange.ledger.get(name) or self.store.history.entry(name)
 
     def skew(self, now: int) -> int:
         """Give by how many ns the exchange's clock is wrong, thanks to a fault."""

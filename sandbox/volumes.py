@@ -10,11 +10,15 @@ from decimal import Decimal
 
 from sandbox.fees import tier_of
 
+MINUTE_NS = 60_000_000_000
 WINDOW_NS = 30 * 86_400 * 1_000_000_000
 
 
 class Volumes:
-    """Sums fills over a moving window; `floor` is a tier every account has at least."""
+    """Sums fills over a moving window; `floor` is a tier every account has at least.
+
+    The fills of about a minute are kept as one, so that memory does not grow with them.
+    """
 
     def __init__(self, floor: int) -> None:
         self.floor = floor
@@ -23,7 +27,12 @@ class Volumes:
 
     def add(self, account: str, time: int, cost: Decimal) -> None:
         """Count a fill; fills come in the order of time, but for those of one hour."""
-        self._fills[account].append((time, cost))
+        fills = self._fills[account]
+        if fills and time < fills[-1][0] + MINUTE_NS:
+            begin, before = fills.pop()
+            fills.append((begin, before + cost))
+        else:
+            fills.append((time, cost))
         self._sums[account] += cost
 
     def of(self, account: str, now: int) -> Decimal:
