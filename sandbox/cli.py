@@ -16,6 +16,7 @@ from sandbox.limits import TIERS as ALLOWANCES
 from sandbox.opening import Settings, open_venue
 from sandbox.server import bind
 from sandbox.server import serve as serve_venue
+from sandbox.tls import make_lock
 
 
 @click.command(context_settings={"auto_envvar_prefix": "SANDBOX"})
@@ -26,6 +27,12 @@ from sandbox.server import serve as serve_venue
     show_default=True,
     type=click.IntRange(0, 65535),
     help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--tls-port",
+    default=None,
+    type=click.IntRange(0, 65535),
+    help="Port for https and wss; 0 takes a free one.  [default: none]",
 )
 @click.option("--seed", default=7, show_default=True, help="Seed of the synthetic market.")
 @click.option("--market", default="synthetic", show_default=True, help="synthetic, or replay:PATH.")
@@ -101,19 +108,24 @@ def serve(**options: Any) -> None:
     The first account's key and secret are read from KRAKEN_API_KEY and
     KRAKEN_API_SECRET; without them ask /admin/keys for a pair.
     """
-    host, port = options.pop("host"), options.pop("port")
+    host, port, tls_port = (options.pop(name) for name in ("host", "port", "tls_port"))
     name, secret = (os.environ.get(f"KRAKEN_API_{part}", "") for part in ("KEY", "SECRET"))
     try:
         door = bind(host, port)
+        tls_door = None if tls_port is None else bind(host, tls_port)
         venue = open_venue(Settings(key=name, secret=secret, **options))
+        state = options["state"]
+        lock = None if tls_door is None else make_lock(host, state and f"{state}.pem")
     except BadStart as problem:
         click.echo(str(problem), err=True)
         sys.exit(problem.code)
-    number = door.getsockname()[1]
-    click.echo(f"sandbox listens on http://{host}:{number} and ws://{host}:{number}/v2")
+    for each, end in ((door, ""), (tls_door, "s")):
+        if each is not None:
+            name = f"{host}:{each.getsockname()[1]}"
+            click.echo(f"sandbox listens on http{end}://{name} and ws{end}://{name}/v2")
     gc.freeze()
     try:
-        asyncio.run(serve_venue(venue, door))
+        asyncio.run(serve_venue(venue, door, tls_door, lock))
     except StateLost as problem:
         click.echo(problem.text, err=True)
         raise

@@ -38,9 +38,12 @@ DOORS = {
 class Doors:
     """Opens to everybody who calls at one port."""
 
-    def __init__(self, venue: Venue, floor: Floor[SocketConnection]) -> None:
+    def __init__(
+        self, venue: Venue, floor: Floor[SocketConnection], certificate: bytes = b""
+    ) -> None:
         self._venue = venue
         self._floor = floor
+        self._certificate = certificate
 
     def application(self) -> web.Application:
         """Build the routes."""
@@ -50,6 +53,7 @@ class Doors:
         app.router.add_route("*", "/0/{elsewhere:.*}", self._elsewhere)
         for path in DOORS:
             app.router.add_get(path, self._websocket)
+        app.router.add_get("/admin/certificate", self._trust)
         admin.add_routes(app, self._venue, self._floor.connections)
         return app
 
@@ -98,6 +102,13 @@ class Doors:
 
     async def _elsewhere(self, _request: web.Request) -> web.Response:
         return _refuse(rest.UNKNOWN)
+
+    async def _trust(self, _request: web.Request) -> web.Response:
+        """Give the certificate to whoever wants to trust the encrypted port."""
+        if not self._certificate:
+            raise web.HTTPNotFound(text="there is no encrypted port; ask for one by --tls-port\n")
+        kind = {"Content-Type": "application/x-pem-file"}
+        return web.Response(body=self._certificate, headers=kind)
 
     async def _respond(
         self,

@@ -17,6 +17,7 @@ from sandbox.floor import Floor
 
 if TYPE_CHECKING:
     from sandbox.connection import SocketConnection
+    from sandbox.tls import Lock
     from sandbox.venue import Venue
 
 TICK_SECONDS = 0.02
@@ -26,10 +27,10 @@ CHECKPOINT_SECONDS = 5.0
 class Server:
     """Serves one venue until it is told to stop."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, lock: Lock | None = None) -> None:
         self._venue = venue
         self._floor: Floor[SocketConnection] = Floor(venue)
-        self.doors = Doors(venue, self._floor)
+        self.doors = Doors(venue, self._floor, b"" if lock is None else lock.certificate)
         self.connections = self._floor.connections
         self.stopping = asyncio.Event()
 
@@ -62,12 +63,26 @@ def bind(host: str, port: int) -> socket.socket:
     return door
 
 
-async def serve(venue: Venue, door: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT, then stop within a second."""
-    server = Server(venue)
+async def serve(
+    venue: Venue,
+    door: socket.socket,
+    tls_door: socket.socket | None = None,
+    lock: Lock | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then stop within a second.
+
+    Args:
+        venue: The exchange.
+        door: The port, bound already.
+        tls_door: The encrypted port, if there is one.
+        lock: What it is opened with.
+    """
+    server = Server(venue, lock)
     runner = web.AppRunner(server.doors.application(), access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     await web.SockSite(runner, door).start()
+    if tls_door is not None and lock is not None:
+        await web.SockSite(runner, tls_door, ssl_context=lock.context).start()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stopping.set)

@@ -1,11 +1,16 @@
 """Keys do what they are permitted to, tokens and connections live as long as Kraken lets them."""
 
+import json
+import ssl
+from decimal import Decimal
 from urllib.parse import urlencode
 
 import ccxt
 import pytest
 import requests
+from kraken.spot import User
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from sandbox.keys import sign
 
@@ -244,3 +249,58 @@ def test_a_nonce_window_lets_late_calls_in_once(sandbox):
     assert [accepted(nonce) for nonce in (100, 95, 95, 90, 91, 100, 120, 109, 110, 111)] == [
         *(True, True, False, False, True, False, True, False, False, True)
     ]
+
+
+def encrypted(sandbox):
+    """Give the address of the encrypted port, which is told after the other."""
+    return sandbox.process.stdout.readline().split()[3]
+
+
+def trusting(sandbox, folder):
+    """Save the certificate as a person would who wants to trust it."""
+    path = folder / "sandbox.pem"
+    path.write_bytes(requests.get(sandbox.http + "/admin/certificate", timeout=9).content)
+    return str(path)
+
+
+def test_clients_that_only_speak_tls_are_served(start, tmp_path, monkeypatch):
+    sandbox = start("--clock", "simulated", "--tls-port", "0")
+    https = encrypted(sandbox)
+    trusted = trusting(sandbox, tmp_path)
+    client = sandbox.new_client("safe")
+    client.urls["api"] = {"public": https, "private": https}
+    with pytest.raises(ccxt.NetworkError):
+        client.fetch_time()
+    client.validateServerSsl = trusted
+
+    assert client.create_order("XRP/USD", "market", "buy", 10)["id"]
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted)
+    minted = sandbox.ask("/admin/keys", {"account": "safe"})
+    user = User(key=minted["key"], secret=minted["secret"], url=https)
+    assert Decimal(user.get_account_balance()["XXRP"]) == 10
+    context = ssl.create_default_context(cafile=trusted)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    token = client.privatePostGetWebSocketsToken()["result"]["token"]
+    for name in (https, https.replace("127.0.0.1", "localhost")):
+        url = name.replace("https", "wss") + "/auth/v2"
+        with connect(url, ssl=context, proxy=None) as private:
+            params = {"channel": "executions", "token": token, "snap_trades": True}
+            private.send(json.dumps({"method": "subscribe", "params": params}))
+            heard = [private.recv(timeout=9) for _ in range(4)]
+        assert '"exec_type":"trade"' in heard[-1]
+
+
+def test_a_kept_exchange_keeps_its_certificate(start, tmp_path):
+    options = ("--clock", "simulated", "--tls-port", "0", "--state", str(tmp_path / "state"))
+    first = start(*options)
+    before = requests.get(first.http + "/admin/certificate", timeout=9).text
+    assert (tmp_path / "state.pem").stat().st_mode & 0o777 == 0o600
+    assert "PRIVATE" not in before
+    first.kill()
+    again = start(*options)
+
+    assert requests.get(again.http + "/admin/certificate", timeout=9).text == before
+
+
+def test_without_an_encrypted_port_there_is_nothing_to_trust(sandbox):
+    assert requests.get(sandbox.http + "/admin/certificate", timeout=9).status_code == 404
