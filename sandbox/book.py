@@ -34,7 +34,7 @@ def merged(
     made = []
     for buys in (True, False):
         resting: Side = [
-            (order.limit, order.remaining)
+            (order.limit, order.visible)
             for order in exchange.resting(pair.symbol, buys=buys)
             if order.limit is not None
         ]

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from sandbox.accounts import DEPOSITS, Accounts
-from sandbox.checks import check_order, check_unique
+from sandbox.entry import admit, draft, enter, match
 from sandbox.errors import Refused
-from sandbox.funding import check_funds, needed, set_reserve
+from sandbox.funding import needed, set_reserve
 from sandbox.instruments import BY_SYMBOL, PAIRS, Pair
 from sandbox.journal import Journal
 from sandbox.liquidity import Liquidity
-from sandbox.matching import reachable, take
+from sandbox.matching import reachable
 from sandbox.orders import (
     CANCELED,
     CLOSED,
     EXPIRED,
     OPEN,
+    PENDING,
     ZERO,
     Event,
     LedgerEntry,
@@ -33,10 +34,11 @@ from sandbox.orders import (
     Reported,
     Trade,
 )
+from sandbox.places import line_up
 from sandbox.randomness import code
 from sandbox.tape import Tape
-from sandbox.terms import STOPS, closing, stop_of
-from sandbox.triggers import fire
+from sandbox.terms import closing
+from sandbox.triggers import fire, prompt
 from sandbox.volumes import Volumes
 
 if TYPE_CHECKING:
@@ -119,7 +121,13 @@ class Exchange:
 
     def waiting(self, symbol: str) -> list[Order]:
         """Give the orders of a market that wait for a price, oldest first."""
-        return [o for o in self.open.values() if o.symbol == symbol and o.waiting]
+        return [
+            o for o in self.open.values() if o.symbol == symbol and o.waiting and o.status == OPEN
+        ]
+
+    def scheduled(self) -> list[Order]:
+        """Give the orders that wait for their time, oldest first."""
+        return [o for o in self.open.values() if o.status == PENDING]
 
     def last_price(self, pair: Pair, now: int) -> int:
         """Give the price of the last trade."""
@@ -127,71 +135,56 @@ class Exchange:
 
     def check(self, account: str, request: OrderRequest, now: int) -> Order:
         """Build the order a request asks for, or refuse; nothing is changed."""
-        pair = BY_SYMBOL[request.symbol]
-        bid, ask = self.market.touch(pair, now)
-        check_order(request, pair, now, ask if request.side == "buy" else bid)
-        check_unique(request.cl_ord_id, self.open_orders(account))
-        order = Order(
-            txid="",
-            account=account,
-            symbol=request.symbol,
-            side=request.side,
-            ordertype=request.ordertype,
-            quantity=request.quantity,
-            cash=request.cash,
-            limit=request.limit,
-            tif=request.tif,
-            post_only=request.post_only,
-            userref=request.userref,
-            cl_ord_id=request.cl_ord_id,
-            expires=request.expires,
-            flags=request.flags,
-            stp=request.stp,
-            opened=now,
-            changed=now,
-            rank=self.minted,
-            close=request.close,
-            tier=self.volumes.tier(account, now),
-        )
-        if request.ordertype in STOPS:
-            last = self.last_price(pair, now)
-            order.stop, order.limit = stop_of(request, pair, last)
-        offers = [] if order.waiting else reachable(self, order, now)
-        if order.post_only and offers:
-            raise Refused("EOrder:Post only order")
-        check_funds(self, order, offers)
+        order = draft(self, account, request, now)
+        admit(self, order, now)
         return order
 
     def place(
         self, account: str, request: OrderRequest, now: int, parent: str | None = None
     ) -> Order:
         """Accept an order, match it, and rest what is left, or refuse it."""
-        order = self.check(account, request, now)
+        return self.accept(draft(self, account, request, now), now, parent)
+
+    def accept(self, order: Order, now: int, parent: str | None = None) -> Order:
+        """Do the same with an order that has been drafted."""
+        admit(self, order, now)
         order.parent = parent
         order.txid = self.mint("O")
         order.rank = self.minted
         self.orders[order.txid] = order
         self.report("pending_new", order, now)
-        self.report("new", order, now)
-        pair = BY_SYMBOL[order.symbol]
-        if order.waiting:
+        if order.status == PENDING:
             self.rest(order, now)
-            fire(self, pair, self.last_price(pair, now), now)
         else:
-            self._match(order, now)
-            if order.trades:
-                fire(self, pair, self.trades[order.trades[-1]].price, now)
-        self.follow_up(now)
+            self.report("new", order, now)
+            self._begin(order, now)
         return order
 
-    def _match(self, order: Order, now: int) -> None:
-        offers = reachable(self, order, now)
-        if order.tif == "FOK" and sum(offer.lots for offer in offers) < order.remaining:
-            self.finish(order, CANCELED, now, "Fill or kill order could not be filled")
-            return
-        take(self, order, offers, now)
-        if order.status == OPEN:
-            self.rest_or_end(order, now)
+    def start(self, order: Order, now: int) -> None:
+        """Let an order begin whose time has come."""
+        order.status = OPEN
+        self.report("new", order, now)
+        if order.waiting:
+            prompt(self, BY_SYMBOL[order.symbol], now)
+        else:
+            enter(self, order, now)
+            self._echo(order, now)
+        self.follow_up(now)
+
+    def _begin(self, order: Order, now: int) -> None:
+        if order.waiting:
+            self.rest(order, now)
+            prompt(self, BY_SYMBOL[order.symbol], now)
+        else:
+            match(self, order, reachable(self, order, now), now)
+            self._echo(order, now)
+        self.follow_up(now)
+
+    def _echo(self, order: Order, now: int) -> None:
+        """Let an order's own trades set off those that wait for their price."""
+        if order.trades:
+            price = self.trades[order.trades[-1]].price
+            fire(self, BY_SYMBOL[order.symbol], price, now)
 
     def follow_up(self, now: int) -> None:
         """Place the closing orders that fills have called for; one refused is dropped."""
@@ -212,9 +205,10 @@ class Exchange:
     def rest(self, order: Order, now: int) -> None:
         """Put an order on the book, behind what is shown there already."""
         if order.limit is not None and not order.waiting:
-            order.ahead = self.liquidity[order.symbol].at(now, order.limit, asks=not order.buys)
+            line_up(self, order, now)
         self.open[order.txid] = order
-        set_reserve(self, order, needed(order, []))
+        offers = reachable(self, order, now) if order.limit is None and not order.stop else []
+        set_reserve(self, order, needed(order, offers))
         self.journal.orders[order.txid] = order
 
     def finish(self, order: Order, status: str, now: int, reason: str | None) -> None:

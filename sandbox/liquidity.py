@@ -119,7 +119,8 @@ class Liquidity:
 def offers_in_order(levels: list[Offer], resting: list[Order]) -> list[Offer]:
     """Put the market's levels and clients' orders in the order in which they are taken.
 
-    At one price, the market's volume that was there before a client's order goes first.
+    At one price, the market's volume that was there before a client's order goes first, and
+    what icebergs hide goes last, a part of each at a time.
 
     Args:
         levels: The market's side of the book, best first.
@@ -129,17 +130,46 @@ def offers_in_order(levels: list[Offer], resting: list[Order]) -> list[Offer]:
     queue = list(resting)
     for level in levels:
         while queue and _better(queue[0], level):
-            made.append(_offer(queue.pop(0)))
-        left = level.lots
-        while queue and queue[0].limit == level.price:
-            ahead = min(left, queue[0].ahead)
+            made.extend(_without_market(queue))
+        mine = _cut(queue, level.price)
+        passed = 0
+        for order in mine:
+            ahead = min(level.lots, max(order.ahead, passed)) - passed
             if ahead:
                 made.append(Offer(level.price, ahead, level.stamp))
-                left -= ahead
-            made.append(_offer(queue.pop(0)))
-        if left:
-            made.append(Offer(level.price, left, level.stamp))
-    made.extend(_offer(order) for order in queue)
+                passed += ahead
+            made.append(_offer(order))
+        if passed < level.lots:
+            made.append(Offer(level.price, level.lots - passed, level.stamp))
+        made.extend(_hidden(mine))
+    while queue:
+        made.extend(_without_market(queue))
+    return made
+
+
+def _cut(queue: list[Order], price: int | None) -> list[Order]:
+    """Take the orders at one price off the front of the queue."""
+    count = next((n for n, order in enumerate(queue) if order.limit != price), len(queue))
+    found, queue[:] = queue[:count], queue[count:]
+    return found
+
+
+def _without_market(queue: list[Order]) -> list[Offer]:
+    """Take a price at which there are only clients off the front of the queue."""
+    found = _cut(queue, queue[0].limit)
+    return [*map(_offer, found), *_hidden(found)]
+
+
+def _hidden(orders: list[Order]) -> list[Offer]:
+    """Give what icebergs hide, in the order in which it comes to light."""
+    made: list[Offer] = []
+    left = {order.txid: order.remaining - order.visible for order in orders}
+    while any(left.values()):
+        for order in orders:
+            part = min(order.display, left[order.txid])
+            if part and order.limit is not None:
+                made.append(Offer(order.limit, part, 0, order))
+                left[order.txid] -= part
     return made
 
 
@@ -150,4 +180,4 @@ def _better(order: Order, level: Offer) -> bool:
 
 def _offer(order: Order) -> Offer:
     assert order.limit is not None
-    return Offer(order.limit, order.remaining, 0, order)
+    return Offer(order.limit, order.visible, 0, order)

@@ -33,8 +33,7 @@ def take(exchange: Exchange, order: Order, offers: list[Offer], now: int) -> Non
     for offer in offers:
         if order.status != OPEN:
             return
-        if offer.maker is not None and offer.maker.account == order.account:
-            _prevent_self_trade(exchange, order, offer.maker, now)
+        if offer.maker is not None and _skips(exchange, order, offer.maker, now):
             continue
         lots = min(offer.lots, _wanted(order, pair, offer.price))
         if lots == 0:
@@ -61,6 +60,16 @@ def _wanted(order: Order, pair: Pair, price: int) -> int:
         return order.remaining
     left = order.cash - order.exact_cost
     return int(left / pair.value(price, 1))
+
+
+def _skips(exchange: Exchange, order: Order, maker: Order, now: int) -> bool:
+    """Pass over a maker who is gone, or who is the taker; the latter ends one of them."""
+    if not maker.alive:
+        return True
+    if maker.account != order.account:
+        return False
+    _prevent_self_trade(exchange, order, maker, now)
+    return True
 
 
 def _prevent_self_trade(exchange: Exchange, order: Order, maker: Order, now: int) -> None:

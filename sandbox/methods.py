@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import trading
 from sandbox.errors import Refused
-from sandbox.forms import from_websocket, moment, whole
+from sandbox.forms import moment, whole
+from sandbox.websocket_orders import from_websocket
 from sandbox.wire import short_stamp
 
 if TYPE_CHECKING:

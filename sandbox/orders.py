@@ -88,7 +88,7 @@ class Order(msgspec.Struct, kw_only=True):
 
     The exact sums are kept beside the rounded ones, so that rounding never drifts. `tier` is
     the fee tier at which it was accepted. `ahead` is what the market still has before it at
-    its price. An iceberg shows `display` lots at a time, of which `shown` are left.
+    its price, since `queued`. An iceberg shows `display` lots at a time, of which `shown` are left.
     """
 
     txid: str
@@ -114,6 +114,7 @@ class Order(msgspec.Struct, kw_only=True):
     reason: str | None = None
     filled: int = 0
     ahead: int = 0
+    queued: int = 0
     reserve: Decimal = ZERO
     exact_cost: Decimal = ZERO
     cost: Decimal = ZERO

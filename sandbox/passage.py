@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sandbox.index import index_series
 from sandbox.instruments import PAIRS, Pair
 from sandbox.liquidity import DEPTH
-from sandbox.market import HOUR_NS, Flags, Prints, Stretch
+from sandbox.market import HOUR_NS, Flags, Ints, Stretch
 from sandbox.matching import fill_resting, reaches
-from sandbox.orders import EXPIRED, OPEN
+from sandbox.orders import EXPIRED, OPEN, PENDING
+from sandbox.places import move_all_up, move_up
 from sandbox.triggers import fire
 
 if TYPE_CHECKING:
     from sandbox.exchange import Exchange
 
-QUOTE = -1
+QUOTE, INDEX = -1, -2
+Moment = tuple[int, int, int]
 
 
 def advance(exchange: Exchange, now: int) -> None:
@@ -24,8 +27,10 @@ def advance(exchange: Exchange, now: int) -> None:
     exchange.market.reach(now)
     while exchange.open and exchange.time < now:
         due = min((o.expires for o in exchange.open.values() if o.expires), default=now)
+        starts = min((o.starts for o in exchange.scheduled()), default=now)
         fires = min(exchange.switches.values(), default=now)
-        until = max(min(now, due, fires, (exchange.time // HOUR_NS + 1) * HOUR_NS), exchange.time)
+        hour = (exchange.time // HOUR_NS + 1) * HOUR_NS
+        until = max(min(now, due, starts, fires, hour), exchange.time)
         for pair in PAIRS:
             _trade(exchange, pair, exchange.time, until)
         exchange.time = until
@@ -48,6 +53,9 @@ def _run_out(exchange: Exchange, now: int) -> None:
     for order in list(exchange.open.values()):
         if order.expires and order.expires <= now:
             exchange.finish(order, EXPIRED, order.expires, "Order expired")
+    for order in sorted(exchange.scheduled(), key=lambda o: (o.starts, o.rank)):
+        if order.starts <= now and order.status == PENDING:
+            exchange.start(order, order.starts)
 
 
 def _trade(exchange: Exchange, pair: Pair, after: int, until: int) -> None:
@@ -65,45 +73,59 @@ def _trade_on(exchange: Exchange, pair: Pair, after: int, until: int) -> int:
     bid = buys[0].limit or 0 if buys else 0
     ask = sells[0].limit or 0 if sells else np.iinfo(np.int64).max
     stretch = exchange.market.stretch(pair, after, until)
-    for time, row in _candidates(exchange, pair, stretch, (bid, ask)):
+    near = _near(exchange, pair, stretch, (bid, ask))
+    for time, row, price in sorted([*near, *_indexed(exchange, pair, after, until)]):
         exchange.witness(pair, time)
         if row == QUOTE:
             _cross(exchange, pair, time)
+        elif row == INDEX:
+            fired = fire(exchange, pair, price, time, reference="index")
         else:
-            _hit(exchange, pair, time, stretch.prints, row)
-            if fire(exchange, pair, int(stretch.prints.price[row]), time):
-                exchange.follow_up(time)
-                return time
-        if exchange.owed:
+            _hit(exchange, pair, time, stretch, row)
+            fired = fire(exchange, pair, price, time)
+        if exchange.owed or (row != QUOTE and fired):
             exchange.follow_up(time)
-            return time
+            until = time
+            break
+    move_all_up(exchange, pair.symbol, stretch, until)
     return until
 
 
-def _watched(exchange: Exchange, pair: Pair, prints: Prints) -> Flags:
-    """Mark the trades that may set off an order, or move one that trails."""
-    marks = np.zeros(len(prints.time), dtype=bool)
+def _awaited(exchange: Exchange, pair: Pair, reference: str, prices: Ints) -> Flags:
+    """Mark the prices that may set off an order, or move one that trails."""
+    marks = np.zeros(len(prices), dtype=bool)
     for order in exchange.waiting(pair.symbol):
-        assert order.stop is not None
-        if order.stop.offset:
+        stop = order.stop
+        if stop is None or stop.reference != reference:
+            continue
+        if stop.offset:
             return np.ones_like(marks)
         rising = order.buys != order.ordertype.startswith("take")
-        trigger = order.stop.trigger
-        marks |= prints.price >= trigger if rising else prints.price <= trigger
+        marks |= prices >= stop.trigger if rising else prices <= stop.trigger
     return marks
 
 
-def _candidates(
-    exchange: Exchange, pair: Pair, stretch: Stretch, best: tuple[int, int]
-) -> list[tuple[int, int]]:
-    """Find the quotes and trades that may reach an order, in the order of time."""
+def _indexed(exchange: Exchange, pair: Pair, after: int, until: int) -> list[Moment]:
+    """Find the moments at which the index may set off an order."""
+    waiting = exchange.waiting(pair.symbol)
+    if not any(o.stop is not None and o.stop.reference == "index" for o in waiting):
+        return []
+    times, prices = index_series(exchange.market, pair, after, until)
+    marks = _awaited(exchange, pair, "index", prices)
+    found = zip(times[marks].tolist(), prices[marks].tolist(), strict=True)
+    return [(time, INDEX, price) for time, price in found]
+
+
+def _near(exchange: Exchange, pair: Pair, stretch: Stretch, best: tuple[int, int]) -> list[Moment]:
+    """Find the quotes and trades that may reach an order."""
     near = (stretch.ask <= best[0]) | (stretch.bid >= best[1])
-    found = [(int(time), QUOTE) for time in stretch.time[near]]
+    found = [(int(time), QUOTE, 0) for time in stretch.time[near]]
     prints = stretch.prints
     near = np.where(prints.bought, prints.price >= best[1], prints.price <= best[0])
-    near |= _watched(exchange, pair, prints)
-    found.extend((int(prints.time[row]), int(row)) for row in np.flatnonzero(near))
-    return sorted(found)
+    near |= _awaited(exchange, pair, "last", prints.price)
+    rows = np.flatnonzero(near).tolist()
+    found.extend((int(prints.time[row]), row, int(prints.price[row])) for row in rows)
+    return found
 
 
 def _cross(exchange: Exchange, pair: Pair, time: int) -> None:
@@ -122,17 +144,25 @@ def _cross(exchange: Exchange, pair: Pair, time: int) -> None:
                     fill_resting(exchange, order, take, time)
 
 
-def _hit(exchange: Exchange, pair: Pair, time: int, prints: Prints, row: int) -> None:
-    price, lots = int(prints.price[row]), int(prints.quantity[row])
+def _hit(exchange: Exchange, pair: Pair, time: int, stretch: Stretch, row: int) -> None:
+    """Let a trade of the market reach the orders it could have traded with instead.
+
+    A trade beyond an order's price has taken everything at that price; one at the price takes
+    what stands before the order first, and of an iceberg only what it shows.
+    """
+    prints = stretch.prints
+    price, lots, passed = int(prints.price[row]), int(prints.quantity[row]), 0
     for order in exchange.resting(pair.symbol, buys=not prints.bought[row]):
-        if lots == 0 or not reaches(order, price):
+        if not reaches(order, price):
             return
+        reached = order.remaining
         if order.limit == price:
-            passed = min(order.ahead, lots)
-            order.ahead -= passed
-            exchange.journal.orders[order.txid] = order
-            lots -= passed
-        take = min(lots, order.remaining)
-        if take:
-            lots -= take
-            fill_resting(exchange, order, take, time)
+            move_up(exchange, order, stretch, time)
+            gone = min(max(order.ahead - passed, 0), lots)
+            passed, lots = passed + gone, lots - gone
+            order.ahead = max(order.ahead - passed, 0)
+            reached = order.visible
+        filled = min(lots, reached)
+        if filled:
+            lots -= filled
+            fill_resting(exchange, order, filled, time)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import trading
 from sandbox.errors import Refused
-from sandbox.forms import from_rest, moment, whole
+from sandbox.forms import moment, whole
 from sandbox.instruments import BY_SYMBOL
+from sandbox.rest_orders import from_rest
 from sandbox.trading import CANCELS_MOST
 from sandbox.wire import describe, described, short_stamp, volume_text
 

@@ -14,6 +14,7 @@ from sandbox.fees import TIERS
 from sandbox.funding import release
 from sandbox.instruments import BY_SYMBOL, Pair
 from sandbox.orders import CLOSED, Order, Trade
+from sandbox.places import refill
 
 if TYPE_CHECKING:
     from sandbox.exchange import Exchange
@@ -43,6 +44,8 @@ def settle(exchange: Exchange, order: Order, printed: tuple[OwnPrint, int], *, m
         userref=order.userref,
     )
     order.filled += own.quantity
+    if maker:
+        order.shown -= own.quantity
     order.trades.append(trade.txid)
     exchange.trades[trade.txid] = trade
     exchange.volumes.add(trade.account, trade.time, trade.cost)
@@ -54,6 +57,8 @@ def settle(exchange: Exchange, order: Order, printed: tuple[OwnPrint, int], *, m
     _pay(exchange, order, pair, trade)
     if order.cash is None and order.remaining == 0:
         exchange.finish(order, CLOSED, own.time, None)
+    elif maker:
+        refill(exchange, order, own.time)
 
 
 def _charge(

@@ -20,7 +20,7 @@ from sandbox.instruments import BY_SYMBOL
 from sandbox.journal import Journal
 from sandbox.keys import Key
 from sandbox.liquidity import Taken
-from sandbox.orders import OPEN, Order, Trade
+from sandbox.orders import OPEN, PENDING, Order, Trade
 from sandbox.tape import OwnPrint
 from sandbox.volumes import WINDOW_NS
 
@@ -47,7 +47,10 @@ SCHEMA = ";".join(
     ]
     + [
         "CREATE INDEX IF NOT EXISTS ended ON orders (account, closed)",
-        "CREATE INDEX IF NOT EXISTS standing ON orders (status) WHERE status = 'open'",
+        (
+            "CREATE INDEX IF NOT EXISTS standing ON orders (status)"
+            " WHERE status IN ('open', 'pending')"
+        ),
         "CREATE INDEX IF NOT EXISTS filled ON trades (account, time)",
         "CREATE INDEX IF NOT EXISTS dated ON trades (time)",
         "CREATE INDEX IF NOT EXISTS posted ON entries (account, time)",
@@ -121,7 +124,7 @@ class Store:
         kept = self.fact("balances", list[tuple[str, str, str]]) or []
         for account, asset, amount in kept:
             exchange.accounts.balances[account, asset] = Decimal(amount)
-        waiting = self._read("orders", Order, f"WHERE status = '{OPEN}'")
+        waiting = self._read("orders", Order, f"WHERE status IN ('{OPEN}', '{PENDING}')")
         for order in sorted(waiting, key=lambda o: o.rank):
             exchange.orders[order.txid] = exchange.open[order.txid] = order
             for txid in order.trades:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from sandbox.errors import Refused
 from sandbox.instruments import BY_SYMBOL, Pair
 from sandbox.orders import Close, Order, OrderRequest, Stop, Trade
 
+LIMITED = ("limit", "iceberg")
 STOPS = {
     "stop-loss": "stop loss",
     "take-profit": "take profit",
@@ -77,17 +80,29 @@ def stop_of(request: OrderRequest, pair: Pair, last: int) -> tuple[Stop, int | N
     price, price2 = request.terms
     if kind.startswith("trailing"):
         offset = max(_distance(read_level(price, "price"), last, pair), 1)
-        trigger = last + (offset if buys else -offset)
-        stop = Stop(trigger=trigger, offset=offset, text=spelled(price, pair))
+        stop = Stop(
+            trigger=last + (offset if buys else -offset),
+            reference=request.reference,
+            offset=offset,
+            peak=last,
+            text=spelled(price, pair),
+        )
         if stop.trigger <= 0:
             raise Refused("EGeneral:Invalid arguments:price")
     else:
         rising = buys == kind.startswith("stop")
-        stop = Stop(trigger=level_ticks(price, "price", pair, last, up=rising))
+        trigger = level_ticks(price, "price", pair, last, up=rising)
+        stop = Stop(trigger=trigger, reference=request.reference)
     if not kind.endswith("-limit"):
         return stop, None
     limit = level_ticks(price2, "price2", pair, stop.trigger, up=buys)
     return stop, limit
+
+
+def settled(request: OrderRequest, pair: Pair, last: int) -> OrderRequest:
+    """Give a limit order whose price is relative a price of its own."""
+    away = request.side == "sell"
+    return replace(request, limit=level_ticks(request.terms[0], "price", pair, last, up=away))
 
 
 def target(order: Order) -> int | None:

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from sandbox.book import changes, checksum
 from sandbox.errors import Refused
-from sandbox.forms import from_rest, read_cursor
+from sandbox.forms import read_cursor
 from sandbox.instruments import BY_SYMBOL, find_pair
 from sandbox.keys import Key, authenticate, mint_key, sign
 from sandbox.randomness import code
 from sandbox.requests import read_request
+from sandbox.rest_orders import from_rest
 
 
 def test_signatures_equal_the_published_ones(fixtures):
