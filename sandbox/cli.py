@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from sandbox import desk
 from sandbox.errors import BadStart, StateLost
 from sandbox.fees import TIERS
 from sandbox.limits import TIERS as ALLOWANCES
@@ -19,7 +20,8 @@ from sandbox.server import serve as serve_venue
 from sandbox.tls import make_lock
 
 
-@click.command(context_settings={"auto_envvar_prefix": "SANDBOX"})
+@click.group(invoke_without_command=True, context_settings={"auto_envvar_prefix": "SANDBOX"})
+@click.pass_context
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -102,12 +104,14 @@ from sandbox.tls import make_lock
     type=click.Path(dir_okay=False),
     help="JSON file with a list of faults, as /admin/faults takes them.",
 )
-def serve(**options: Any) -> None:
+def serve(context: click.Context, /, **options: Any) -> None:
     """Run a Kraken spot exchange on this machine.
 
     The first account's key and secret are read from KRAKEN_API_KEY and
     KRAKEN_API_SECRET; without them ask /admin/keys for a pair.
     """
+    if context.invoked_subcommand is not None:
+        return
     host, port, tls_port = (options.pop(name) for name in ("host", "port", "tls_port"))
     name, secret = (os.environ.get(f"KRAKEN_API_{part}", "") for part in ("KEY", "SECRET"))
     try:
@@ -129,3 +133,7 @@ def serve(**options: Any) -> None:
     except StateLost as problem:
         click.echo(problem.text, err=True)
         raise
+
+
+serve.add_command(desk.show)
+serve.add_command(desk.fault)

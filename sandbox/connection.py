@@ -48,6 +48,10 @@ class Connection:
     outlet: Callable[[Connection, bytes], list[bytes]] | None = None
     tap: Callable[[bytes], None] | None = None
     waiting: deque[bytes] = field(default_factory=deque)
+    address: str = ""
+    door: str = ""
+    since: float = field(default_factory=time.monotonic)
+    sent: int = 0
 
     def send(self, message: bytes) -> None:
         """Send a message, by way of the outlet if there is one."""
@@ -59,6 +63,7 @@ class Connection:
         if self.tap is not None:
             self.tap(message)
         self.waiting.append(message)
+        self.sent += 1
         if len(self.waiting) > LONGEST_QUEUE:
             self.abort()
 

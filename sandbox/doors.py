@@ -143,6 +143,8 @@ class Doors:
             transport=request.transport,
             number=secrets.randbits(63),
             opens=DOORS[request.path],
+            address=request.remote or "",
+            door=request.path,
         )
         loop = asyncio.get_running_loop()
         dialogue = self._floor.enter(connection, loop.call_later)

@@ -52,3 +52,31 @@ SHORT: dict[str, dict[str, Any]] = {
     "going_away": {"kind": "close", "code": 1001},
     "restart": {"kind": "close", "code": 1012},
 }
+GROUPS = {
+    "Requests": sorted(PRIVATE),
+    "Requests, by a short name": [name for name in SHORT if SHORT[name]["kind"] in PRIVATE],
+    "Websocket messages": sorted((MESSAGES - PRIVATE) | {"crossed_book"}),
+    "Everybody at once": sorted(SUDDEN | STANDING | {"open_orders_lag"}),
+    "Everybody, by a short name": [name for name in SHORT if SHORT[name]["kind"] in SUDDEN],
+}
+_PARTICULARS = {
+    "status": ("status", "after"),
+    "error": ("text", "after"),
+    "close": ("code",),
+    "maintenance": ("mode",),
+    "rate_limit": ("share",),
+}
+_TIMED = frozenset({"delay_before", "delay", "nonce_race", "late", "open_orders_lag", "clock_skew"})
+
+
+def takes(kind: str) -> list[str]:
+    """List what matters to a fault of a kind, besides its kind."""
+    where: tuple[str, ...] = ("method",) if kind in PRIVATE else ()
+    if kind in SUDDEN - {"token_expiry"} or (kind in MESSAGES and kind not in PRIVATE):
+        where = ("channel", "symbol")
+    elif kind == "crossed_book":
+        where = ("symbol",)
+    particulars = (*_PARTICULARS.get(kind, ()), *(("seconds",) if kind in _TIMED else ()))
+    often = () if kind in STANDING else ("times", "chance", "skip")
+    again = ("every",) if kind in SUDDEN else ()
+    return [*where, *particulars, *often, *again, "from", "for"]
