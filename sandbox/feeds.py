@@ -12,7 +12,7 @@ from sandbox.candles import candles, interval_begin
 from sandbox.connection import Connection, Topic
 from sandbox.history import Span
 from sandbox.instruments import ASSET_BY_ID, BY_SYMBOL, Pair
-from sandbox.messages import candle_body, instrument_body, ticker_body, trades_text
+from sandbox.messages import candle_body, instrument_text, ticker_body, trades_text
 from sandbox.notices import (
     balance_snapshot,
     entry_body,
@@ -82,6 +82,10 @@ class Feeds:
             self._publish_market(BY_SYMBOL[symbol], now, changed=symbol in traded)
         for event in events:
             self._publish_event(event)
+
+    def tell_mode(self) -> None:
+        """Tell those who listen to the instruments that the status of the pairs has changed."""
+        self._send(Topic("instrument"), instrument_text(self._venue.mode, "update"))
 
     def _topics(self, channel: str, symbol: str) -> Iterator[Topic]:
         for topic in list(self._listeners):
@@ -233,9 +237,7 @@ def _ohlc(venue: Venue, topic: Topic, now: int) -> bytes:
 
 
 def _instrument(venue: Venue, _topic: Topic, _now: int) -> bytes:
-    return encode(
-        {"channel": "instrument", "type": "snapshot", "data": instrument_body(venue.mode)}
-    )
+    return instrument_text(venue.mode, "snapshot")
 
 
 _SNAPSHOTS = {"ticker": _ticker, "trade": _trade, "ohlc": _ohlc, "instrument": _instrument}

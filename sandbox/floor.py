@@ -77,6 +77,7 @@ class Floor(Generic[AnyConnection]):
         self._announced = self._venue.mode
         for connection in self.connections:
             connection.send(status_message(self._venue.mode, connection.number))
+        self._feeds.tell_mode()
 
     def _beat(self, at: float) -> list[AnyConnection]:
         idle, waited = [], self._venue.clock.waited()

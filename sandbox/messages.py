@@ -9,7 +9,7 @@ from sandbox.book import shown
 from sandbox.candles import Candle, span
 from sandbox.instruments import ASSETS, PAIRS, Asset, Pair
 from sandbox.tape import MINUTE_NS
-from sandbox.wire import long_stamp, raw, stamp
+from sandbox.wire import encode, long_stamp, raw, stamp
 
 if TYPE_CHECKING:
     from sandbox.exchange import Exchange
@@ -81,13 +81,13 @@ def candle_body(pair: Pair, candle: Candle, interval: int) -> dict[str, Any]:
     }
 
 
-def instrument_body(mode: str) -> dict[str, Any]:
-    """Describe all assets and pairs."""
-    status = "online" if mode == "maintenance" else mode
-    return {
-        "assets": [_asset_body(asset) for asset in ASSETS],
-        "pairs": [_pair_body(pair, status) for pair in PAIRS],
+def instrument_text(mode: str, kind: str) -> bytes:
+    """Describe all assets and pairs, or as an update the pairs, whose status is the mode."""
+    body = {
+        "assets": [_asset_body(asset) for asset in ASSETS] if kind == "snapshot" else [],
+        "pairs": [_pair_body(pair, mode) for pair in PAIRS],
     }
+    return encode({"channel": "instrument", "type": kind, "data": body})
 
 
 def _asset_body(asset: Asset) -> dict[str, Any]:

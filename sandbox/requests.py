@@ -6,6 +6,8 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from sandbox import methods
 from sandbox.candles import INTERVALS
 from sandbox.connection import Connection, Topic
@@ -42,6 +44,7 @@ WARNINGS = {
     "instrument": ["tick_size is deprecated, use price_increment"],
 }
 Params = dict[str, Any]
+in_order = msgspec.json.Encoder(order="sorted").encode  # as every recorded answer is
 
 
 class Dialogue:
@@ -99,11 +102,11 @@ class Dialogue:
         body: Params = {"method": method or self._method}
         if not bare:
             body |= {"result": result, "success": True}
-        self._connection.send(encode(body | self._stamps()))
+        self._connection.send(in_order(body | self._stamps()))
 
     def _refuse(self, text: str, **more: Any) -> None:
         body: Params = {"error": text, "method": printable(self._method), "success": False}
-        self._connection.send(encode(body | more | self._stamps()))
+        self._connection.send(in_order(body | more | self._stamps()))
 
     def _key(self, params: Params) -> Key:
         key = self._venue.tokens.owner(params.get("token"), self._arrived)

@@ -30,7 +30,7 @@ PURE = {
         "accounts amendment book candles checks errors exchange faults fees forms instruments"
         " hourly journal kinds limits liquidity market matching orders passage path plans"
         " randomness settlement swings synthetic tape terms triggers wire"
-        " choices entry funding index places rest_orders volumes websocket_orders"
+        " choices entry funding gate index permissions places rest_orders volumes websocket_orders"
     ),
     "trader": (
         "answers bars book clock columns desk events executions features feed kernels ledger market"
