@@ -83,6 +83,18 @@ class Book:
         while len(self._asks.prices) > self.depth:
             self._asks.drop(self._asks.prices[-1])
 
+    def follow(self, bids: Iterable[Level], asks: Iterable[Level], checksum: int) -> str | None:
+        """Apply one message, and say what is wrong with the book after it, if anything is."""
+        try:
+            self.apply(bids, asks)
+        except (ValueError, ArithmeticError) as error:
+            return f"the book holds nonsense: {error}"
+        if self.crossed:
+            return "the book is crossed"
+        if self.checksum() != checksum:
+            return f"the book's checksum is {self.checksum()}, not {checksum}"
+        return None
+
     def checksum(self) -> int:
         """Return the CRC32 of the top levels, as the exchange computes it."""
         asks, bids = self._asks, self._bids

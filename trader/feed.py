@@ -8,6 +8,7 @@ of recorded messages replays in seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
 
     from trader.market import Instrument
 
+KINDS = {"snapshot", "update"}
 SILENCE = 10.0  # seconds; the exchange sends a heartbeat every second
 PATIENCE = 10.0  # seconds to wait for a snapshot that was asked for
 PING_EVERY = 5.0  # seconds; a pong tells the exchange's time when nothing else does
 ATTEMPTS = 3  # times a symbol may be subscribed anew before the connection is given up
+LEAP = timedelta(hours=1)  # of the exchange's clock; bars would close that nobody has seen
 FORGIVEN = 60.0  # seconds after which a symbol's failures no longer count
 
 
@@ -144,6 +147,8 @@ class Feed:
 
     def _dispatch(self, message: wire.Message) -> None:
         match message.channel:
+            case "book" | "trade" if message.type not in KINDS:
+                self._break(f"a {message.channel} message of no known type: {message.type}")
             case "book":
                 self._book(wire.books(message), snapshot=message.type == "snapshot")
             case "trade":
@@ -172,7 +177,7 @@ class Feed:
                 market.book.clear()
             elif "book" in market.waiting:
                 continue
-            wrong = _apply(market.book, update)
+            wrong = market.book.follow(update.bids, update.asks, update.checksum)
             if wrong:
                 self._distrust(market, "book", wrong)
                 continue
@@ -265,6 +270,8 @@ class Feed:
 
     def _advance(self, at: datetime) -> None:
         known = self.exchange_time
+        if known is not None and at - known > LEAP:
+            self._break(f"the exchange's clock leapt from {known} to {at}")
         if known is None or at > known:
             self.exchange_time = at
             if known is None or at.replace(microsecond=0) > known:
@@ -287,15 +294,3 @@ class Feed:
     def _break(self, reason: str) -> NoReturn:
         self._broken = True
         raise FeedBroken(reason)
-
-
-def _apply(book: Book, update: wire.BookUpdate) -> str | None:
-    try:
-        book.apply(update.bids, update.asks)
-    except (ValueError, ArithmeticError) as error:
-        return f"the book holds nonsense: {error}"
-    if book.crossed:
-        return "the book is crossed"
-    if book.checksum() != update.checksum:
-        return f"the book's checksum is {book.checksum()}, not {update.checksum}"
-    return None

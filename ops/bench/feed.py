@@ -33,7 +33,7 @@ RATE, RATIO = 50_000, 10
 
 def measure(plan: Plan) -> list[Figure]:
     """Time our feed and ccxt.pro's in turns on the same messages; the best round counts."""
-    texts, source = _stream(plan)
+    texts, source = stream(plan)
     ours, theirs = 0.0, 0.0
     for _ in range(2 if plan.quick else ROUNDS):
         ours = max(ours, len(texts) / _through_our_feed(texts))
@@ -57,15 +57,16 @@ def measure(plan: Plan) -> list[Figure]:
     ]
 
 
-def _stream(plan: Plan) -> tuple[list[str], str]:
+def stream(plan: Plan) -> tuple[list[str], str]:
+    """Return messages of books and trades that begin with their snapshots, and whose they are."""
     if plan.recording is not None:
-        return _read(plan.recording.read_bytes()), plan.recording.name
+        return read(plan.recording.read_bytes()), plan.recording.name
     count = FEW if plan.quick else MESSAGES
     with running("--seed", str(plan.seed), "--speed", "60") as sandbox:
         return listen(sandbox, SYMBOLS, ["trade", "book"], count), "the sandbox at speed 60"
 
 
-def _read(content: bytes) -> list[str]:
+def read(content: bytes) -> list[str]:
     """Read JSON lines of messages, or one document that holds them at any depth."""
     lines = [line for line in content.splitlines() if line.strip()]
     try:
@@ -85,7 +86,7 @@ def _messages(value: Any) -> list[Any]:
 
 def _through_our_feed(texts: list[str]) -> float:
     """Return the seconds our feed, bars and features take; FeedBroken if a checksum is wrong."""
-    feed = Feed({symbol: _instrument(symbol) for symbol in DECIMALS}, heard=0.0)
+    feed = Feed({symbol: instrument(symbol) for symbol in DECIMALS}, heard=0.0)
     bars = {symbol: BarBuilder(symbol, timedelta(minutes=1)) for symbol in DECIMALS}
     features = {symbol: Features() for symbol in DECIMALS}
     began = time.perf_counter()
@@ -129,7 +130,8 @@ async def _through_ccxt_pro(texts: list[str]) -> float:
         await exchange.close()
 
 
-def _instrument(symbol: str) -> Instrument:
+def instrument(symbol: str) -> Instrument:
+    """Return a market with the decimals it has at Kraken, and no minimums."""
     return Instrument(
         symbol=symbol,
         exchange_id=symbol,

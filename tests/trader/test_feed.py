@@ -102,6 +102,22 @@ def test_a_wrong_checksum_costs_the_symbol_its_trust_until_the_next_snapshot():
     assert kinds(found) == [Trusted, BookChanged]
 
 
+def test_a_clock_that_leaps_breaks_the_feed():
+    feed = live()
+    later = json.loads(book_text("update", bids=BOOK["bids"], after=BOOK))
+    later["data"][0]["timestamp"] = "2026-01-01T13:00:00.600000Z"
+
+    with pytest.raises(FeedBroken, match="leapt"):
+        feed.receive(json.dumps(later), 0.2)
+
+
+def test_a_message_that_is_neither_a_snapshot_nor_an_update_breaks_the_feed():
+    text = book_text("update", bids=BOOK["bids"], after=BOOK).replace("update", "upd")
+
+    with pytest.raises(FeedBroken, match="no known type"):
+        live().receive(text, 0.2)
+
+
 def test_a_crossed_book_is_not_trusted():
     crossed = {"bids": [("2.10000", "5.0")], "asks": [("2.10000", "7.5")]}
 
