@@ -168,7 +168,7 @@ class Exchange:
             prompt(self, BY_SYMBOL[order.symbol], now)
         else:
             enter(self, order, now)
-            self._echo(order, now)
+            self.echo(order, now)
         self.follow_up(now)
 
     def _begin(self, order: Order, now: int) -> None:
@@ -177,10 +177,10 @@ class Exchange:
             prompt(self, BY_SYMBOL[order.symbol], now)
         else:
             match(self, order, reachable(self, order, now), now)
-            self._echo(order, now)
+            self.echo(order, now)
         self.follow_up(now)
 
-    def _echo(self, order: Order, now: int) -> None:
+    def echo(self, order: Order, now: int) -> None:
         """Let an order's own trades set off those that wait for their price."""
         if order.trades:
             price = self.trades[order.trades[-1]].price

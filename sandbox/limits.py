@@ -125,3 +125,8 @@ class Limits:
         """Refuse one open order too many in a market."""
         if self.enforced and open_orders >= self.allowance.open_orders:
             raise Refused("EOrder:Orders limit exceeded")
+
+    def check_scheduled(self, scheduled: int) -> None:
+        """Refuse one order too many in a market that is to begin later."""
+        if self.enforced and scheduled >= self.allowance.open_orders:
+            raise Refused("EOrder:Scheduled orders limit exceeded")

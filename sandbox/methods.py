@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox import trading
 from sandbox.errors import Refused
 from sandbox.forms import moment, whole
+from sandbox.replacement import websocket_changes
+from sandbox.trading import CANCELS_MOST
 from sandbox.websocket_orders import from_websocket
 from sandbox.wire import short_stamp
 
@@ -30,7 +32,11 @@ def _names(order: Order) -> Params:
 
 def _add(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
     order = trading.add(venue, account, from_websocket(params), now)
-    return [_names(order) if order.txid else {}]
+    return [_made(order)]
+
+
+def _made(order: Order) -> Params:
+    return _names(order) if order.txid else {}
 
 
 def _batch_add(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
@@ -40,7 +46,7 @@ def _batch_add(venue: Venue, account: str, params: Params, now: int) -> list[Any
     shared: Params = {n: params[n] for n in ("symbol", "deadline", "validate") if n in params}
     requests = [from_websocket({**leg, **shared}) for leg in legs]
     made = trading.add_batch(venue, account, requests, now)
-    return [[{"error": leg} if isinstance(leg, str) else _names(leg) for leg in made]]
+    return [[{"error": refusal} if refusal else _made(leg) for leg, refusal in made]]
 
 
 def _amend(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
@@ -88,11 +94,27 @@ def _cancel_one(venue: Venue, account: str, name: str, value: Any, now: int) -> 
 
 
 def _batch_cancel(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
-    values = [*_list(params, "orders"), *_list(params, "cl_ord_id")]
+    wanted = [("order_id", value) for value in _list(params, "orders")]
+    wanted += [("cl_ord_id", value) for value in _list(params, "cl_ord_id")]
+    if not 1 <= len(wanted) <= CANCELS_MOST:
+        raise Refused("EGeneral:Invalid arguments:orders")
     made = [
-        result for value in values for result in _cancel_one(venue, account, "order_id", value, now)
+        result
+        for name, value in wanted
+        for result in _cancel_one(venue, account, _kind(name, value), value, now)
     ]
     return [{"count": sum(not isinstance(result, Refused) for result in made)}]
+
+
+def _kind(name: str, value: Any) -> str:
+    """Tell an order's id from a user reference, which a batch may name as well."""
+    return "order_userref" if name == "order_id" and str(value).isdigit() else name
+
+
+def _edit(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
+    order = trading.find_open(venue, account, txid=_text(params, "order_id"))
+    made = trading.edit(venue, order, websocket_changes(order, params), now)
+    return [_made(made) | {"original_order_id": order.txid}]
 
 
 def _cancel_all(venue: Venue, account: str, _params: Params, now: int) -> list[Any]:
@@ -109,6 +131,7 @@ METHODS: dict[str, Callable[[Venue, str, Params, int], list[Any]]] = {
     "add_order": _add,
     "batch_add": _batch_add,
     "amend_order": _amend,
+    "edit_order": _edit,
     "cancel_order": _cancel,
     "batch_cancel": _batch_cancel,
     "cancel_all": _cancel_all,

@@ -6,11 +6,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sandbox.instruments import ASSETS, BY_SYMBOL, Asset, Pair
-from sandbox.orders import CANCELED, EXPIRED, LedgerEntry, Order, Reported, Trade
+from sandbox.orders import CANCELED, EXPIRED, PENDING, LedgerEntry, Order, Reported, Trade
+from sandbox.terms import PERCENT_DECIMALS, read_level
 from sandbox.wire import raw, raw_decimal, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import msgspec
 
 
 def execution_body(event: Reported) -> dict[str, Any]:
@@ -27,7 +30,9 @@ def execution_body(event: Reported) -> dict[str, Any]:
         case "amended":
             body |= _amended_fields(event.order)
         case "status":
-            body |= {"order_status": "triggered"} | _stop_fields(event.order)
+            body |= {"order_status": _status(event.order)} | _stop_fields(event.order)
+        case "iceberg_refill":
+            body |= {"order_status": _status(event.order)} | _iceberg_fields(event.order)
         case _:
             pass
     return body | _names(event.order)
@@ -72,28 +77,70 @@ def _order_fields(order: Order) -> dict[str, Any]:
         body["limit_price"] = raw(pair.price_text(order.limit))
         body["limit_price_type"] = "static"
     if order.parent is not None:
-        body["order_ref_id"] = order.parent
-    if order.post_only:
-        body["post_only"] = True
-    if order.expires:
-        body["expire_time"] = stamp(order.expires)
-    return body | _stop_fields(order)
+        body["ord_ref_id"] = order.parent
+    flags = {"post_only": order.post_only, "no_mpp": "nompp" in order.flags}
+    body |= {name: True for name, raised in flags.items() if raised}
+    times = {"effective_time": order.starts, "expire_time": order.expires}
+    body |= {name: stamp(time) for name, time in times.items() if time}
+    return body | _stop_fields(order) | _iceberg_fields(order) | _close_fields(order)
+
+
+def _iceberg_fields(order: Order) -> dict[str, Any]:
+    """Show how much an iceberg shows at a time, and what is left of that."""
+    if not order.display:
+        return {}
+    pair = BY_SYMBOL[order.symbol]
+    return {
+        "display_qty": raw(pair.quantity_text(order.display)),
+        "display_qty_remain": raw(pair.quantity_text(order.visible)),
+    }
+
+
+def _close_fields(order: Order) -> dict[str, Any]:
+    """Show the order that is to close what this one opens."""
+    if order.close is None:
+        return {}
+    close, pair = order.close, BY_SYMBOL[order.symbol]
+    plain = close.ordertype == "limit"
+    prices = {"limit": close.price} if plain else {"trigger": close.price, "limit": close.price2}
+    body: dict[str, Any] = {"order_type": close.ordertype}
+    for name, text in prices.items():
+        if text:
+            number, kind = _typed(text, pair)
+            body |= {f"{name}_price": number, f"{name}_price_type": kind}
+    return {"contingent": body}
+
+
+def _typed(text: str, pair: Pair) -> tuple[msgspec.Raw, str]:
+    """Part a price as REST spells it into the number and its type over the websocket."""
+    sign, value, percent = read_level(text, "price")
+    signed = -value if sign == "-" else value
+    if percent:
+        return raw_decimal(signed, PERCENT_DECIMALS), "pct"
+    return raw_decimal(signed, pair.price_decimals), "quote" if sign else "static"
 
 
 def _stop_fields(order: Order) -> dict[str, Any]:
-    if order.stop is None:
-        return {}
     pair, stop = BY_SYMBOL[order.symbol], order.stop
-    price = raw(pair.price_text(stop.trigger))
+    if stop is None:
+        return {"stop_price": raw(pair.price_text(0))}
+    effective = raw(pair.price_text(stop.trigger))
+    price, kind = _typed(stop.text, pair) if stop.text else (effective, "static")
     triggers: dict[str, Any] = {
-        "reference": "last",
+        "reference": stop.reference,
         "price": price,
-        "price_type": "static",
+        "price_type": kind,
+        "actual_price": effective,
         "status": "triggered" if stop.fired else "untriggered",
     }
+    if stop.offset:
+        triggers["peak_price"] = raw(pair.price_text(stop.peak))
+    body = {"triggers": triggers, "trigger": stop.reference, "stop_price": effective}
     if stop.fired:
-        triggers |= {"last_price": raw(pair.price_text(stop.at)), "timestamp": stamp(stop.fired)}
-    return {"triggers": triggers, "stop_price": price}
+        reached = raw(pair.price_text(stop.at))
+        triggers |= {"last_price": reached, "timestamp": stamp(stop.fired)}
+        body["triggered_price"] = reached
+    return body
 
 
 def _final_fields(order: Order) -> dict[str, Any]:
@@ -106,19 +153,26 @@ def _final_fields(order: Order) -> dict[str, Any]:
 
 def _amended_fields(order: Order) -> dict[str, Any]:
     pair = BY_SYMBOL[order.symbol]
-    return {
-        "order_status": _resting_status(order),
+    body: dict[str, Any] = {
+        "order_status": _status(order),
         "cum_qty": raw(pair.quantity_text(order.filled)),
         "reason": "User requested",
         "amended": True,
         "order_qty": raw(pair.quantity_text(order.quantity)),
-        "limit_price": raw(pair.price_text(order.limit or 0)),
-        "limit_price_type": "static",
-    } | _stop_fields(order)
+    }
+    if order.limit is not None:
+        body |= {"limit_price": raw(pair.price_text(order.limit)), "limit_price_type": "static"}
+    stops = {} if order.stop is None else _stop_fields(order)
+    return body | stops | _iceberg_fields(order)
 
 
-def _resting_status(order: Order) -> str:
-    return "partially_filled" if order.filled else "new"
+def _status(order: Order) -> str:
+    """Name the state of an order that is open, which a trigger passed through a moment ago."""
+    if order.status == PENDING:
+        return "pending_new"
+    if order.filled:
+        return "partially_filled"
+    return "triggered" if order.stop is not None and order.stop.fired else "new"
 
 
 def _fill_fields(trade: Trade) -> dict[str, Any]:
@@ -159,9 +213,11 @@ def trade_snapshot(trade: Trade) -> dict[str, Any]:
 
 def order_snapshot(order: Order) -> dict[str, Any]:
     """Describe an open order, as the first message of a subscription shows it."""
-    status = _resting_status(order)
-    kind = {"exec_type": status if status == "new" else "status", "order_status": status}
-    return _order_fields(order) | kind | {"timestamp": stamp(order.opened)} | _names(order)
+    status = "new" if _status(order) == "triggered" else _status(order)
+    kind = {"exec_type": "status" if order.filled else status, "order_status": status}
+    marks = {"amended": True} if order.amended else {}
+    fields = _order_fields(order) | marks
+    return fields | kind | {"timestamp": stamp(order.opened)} | _names(order)
 
 
 def balance_snapshot(

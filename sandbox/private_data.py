@@ -167,6 +167,8 @@ def order_amends(venue: Venue, key: Key, form: Form, _now: int) -> Any:
             "order_qty": pair.quantity_text(amend.quantity),
             "remaining_qty": pair.quantity_text(amend.remaining),
             "limit_price": pair.price_text(amend.limit or 0),
+            "display_qty": pair.quantity_text(amend.display),
+            "trigger_price": pair.price_text(amend.trigger or 0),
             "post_only": order.post_only,
             "reason": "User requested" if amend.kind == "user" else "",
             "timestamp": amend.time // 1_000_000,

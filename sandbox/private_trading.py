@@ -10,7 +10,7 @@ from sandbox.forms import moment, whole
 from sandbox.instruments import BY_SYMBOL
 from sandbox.rest_orders import from_rest
 from sandbox.trading import CANCELS_MOST
-from sandbox.wire import describe, described, short_stamp, volume_text
+from sandbox.wire import describe, described, prices, short_stamp, volume_text
 
 if TYPE_CHECKING:
     from sandbox.keys import Key
@@ -36,14 +36,14 @@ def add_order_batch(venue: Venue, key: Key, form: Form, now: int) -> Any:
     shared = {name: form[name] for name in ("pair", "deadline", "validate") if name in form}
     requests = [from_rest({**leg, **shared}, now) for leg in legs]
     made = trading.add_batch(venue, key.account, requests, now)
-    return {"orders": [_leg(order) for order in made]}
+    return {"orders": [_leg(order, refusal) for order, refusal in made]}
 
 
-def _leg(order: Order | str) -> dict[str, Any]:
-    if isinstance(order, str):
-        return {"error": order}
+def _leg(order: Order, refusal: str) -> dict[str, Any]:
     answer: dict[str, Any] = {"descr": described(order)}
-    if order.txid:
+    if refusal:
+        answer["error"] = refusal
+    elif order.txid:
         answer["txid"] = order.txid
     return answer
 
@@ -59,31 +59,24 @@ def amend_order(venue: Venue, key: Key, form: Form, now: int) -> Any:
 
 def edit_order(venue: Venue, key: Key, form: Form, now: int) -> Any:
     """Answer EditOrder, the old way to change an order: it ends, and another takes its place."""
-    order = trading.find_open(venue, key.account, txid=form.get("txid"))
-    if order.cl_ord_id is not None or order.limit is None:
-        raise Refused("EOrder:Invalid order")
+    txid = str(form.get("txid") or "")
+    if txid.removeprefix("-").isdigit():
+        (order, *_) = trading.by_userref(venue, key.account, whole(txid, "txid"))
+    else:
+        order = trading.find_open(venue, key.account, txid=txid)
+    made = trading.edit(venue, order, form, now)
     pair = BY_SYMBOL[order.symbol]
-    volume = form.get("volume") or pair.quantity_text(order.quantity)
-    price = form.get("price") or pair.price_text(order.limit)
-    wanted = {
-        "ordertype": order.ordertype,
-        "type": order.side,
-        "userref": order.userref or "",
-        "oflags": ",".join(order.flags),
-        **form,
-        "volume": volume,
-        "price": price,
-    }
-    made = trading.edit(venue, order, from_rest(wanted, now), now)
-    return {
+    price, price2 = prices(made, pair)
+    answer: dict[str, Any] = {
         "status": "ok",
-        "txid": made.txid,
         "originaltxid": order.txid,
         "volume": volume_text(made),
-        "price": pair.price_text(made.limit or 0),
-        "orders_cancelled": 1,
+        "price": price,
+        "price2": price2,
+        "orders_cancelled": 1 if made.txid else 0,
         "descr": {"order": describe(made)},
     }
+    return answer | ({"txid": made.txid} if made.txid else {})
 
 
 def cancel_order(venue: Venue, key: Key, form: Form, now: int) -> Any:

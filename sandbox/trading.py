@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from sandbox import amendment
-from sandbox.checks import check_deadline
+from sandbox.amendment import Change
+from sandbox.checks import canonical, check_deadline
+from sandbox.entry import admit, draft
 from sandbox.errors import Refused
-from sandbox.forms import lots, ticks, whole
-from sandbox.funding import needed, set_reserve
+from sandbox.forms import lots, ticks, truth, whole
+from sandbox.funding import set_reserve
 from sandbox.instruments import BY_SYMBOL
 from sandbox.limits import AMEND, CANCEL, EDIT, by_age
-from sandbox.orders import ZERO
+from sandbox.orders import OPEN, PENDING, ZERO
+from sandbox.replacement import check_editable, replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from sandbox.instruments import Pair
     from sandbox.orders import Order, OrderRequest
     from sandbox.venue import Venue
 
+Params = Mapping[str, Any]
 LONGEST_TIMEOUT = 86400
 BATCH = range(2, 16)
 CANCELS_MOST = 50
@@ -48,33 +54,51 @@ def check_mode(venue: Venue, order: OrderRequest | Order) -> None:
 def add(venue: Venue, account: str, request: OrderRequest, now: int) -> Order:
     """Place an order, or with `validate` only check it."""
     venue.limits.act(account, request.symbol, 1, now)
-    return _place(venue, account, request, now)
+    order = _draft(venue, account, request, now)
+    return _place(venue, order, now, validate=request.validate)
 
 
-def _place(venue: Venue, account: str, request: OrderRequest, now: int) -> Order:
+def _draft(venue: Venue, account: str, request: OrderRequest, now: int) -> Order:
+    """Build an order, or refuse what neither mode nor rules allow, whatever the book is."""
     check_mode(venue, request)
     if request.deadline is not None:
         request = replace(request, deadline=request.deadline - venue.skew(now))
-    if request.validate:
-        return venue.exchange.check(account, request, now)
-    mine = venue.exchange.open_orders(account)
-    venue.limits.check_open(sum(order.symbol == request.symbol for order in mine))
-    return venue.exchange.place(account, request, now)
+    return draft(venue.exchange, account, request, now)
+
+
+def _place(venue: Venue, order: Order, now: int, *, validate: bool) -> Order:
+    if validate:
+        admit(venue.exchange, order, now)
+        return order
+    mine = [o for o in venue.exchange.open_orders(order.account) if o.symbol == order.symbol]
+    if order.status == PENDING:
+        venue.limits.check_scheduled(sum(o.status == PENDING for o in mine))
+    else:
+        venue.limits.check_open(sum(o.status == OPEN for o in mine))
+    return venue.exchange.accept(order, now)
 
 
 def add_batch(
     venue: Venue, account: str, requests: list[OrderRequest], now: int
-) -> list[Order | str]:
-    """Place two to fifteen orders of one pair; each leg succeeds or is refused alone."""
+) -> list[tuple[Order, str]]:
+    """Place two to fifteen orders of one pair.
+
+    All are refused if one breaks the rules; one that the book or the funds do not allow is
+    refused alone.
+
+    Returns:
+        Every order with the words of its refusal, empty if it was placed.
+    """
     if len(requests) not in BATCH:
         raise Refused("EGeneral:Invalid arguments:orders")
     venue.limits.act(account, requests[0].symbol, len(requests) / 2, now)
-    made: list[Order | str] = []
-    for request in requests:
+    drafts = [_draft(venue, account, request, now) for request in requests]
+    made: list[tuple[Order, str]] = []
+    for order, request in zip(drafts, requests, strict=True):
         try:
-            made.append(_place(venue, account, request, now))
+            made.append((_place(venue, order, now, validate=request.validate), ""))
         except Refused as refusal:
-            made.append(refusal.text)
+            made.append((order, refusal.text))
     return made
 
 
@@ -83,7 +107,8 @@ def find_open(
 ) -> Order:
     """Find one open order of a client by either of its ids, or refuse."""
     if cl_ord_id:
-        named = [o for o in venue.exchange.open_orders(account) if o.cl_ord_id == cl_ord_id]
+        wanted, mine = canonical(cl_ord_id), venue.exchange.open_orders(account)
+        named = [o for o in mine if o.cl_ord_id and canonical(o.cl_ord_id) == wanted]
         if not named:
             raise Refused("EOrder:Unknown order")
         return named[0]
@@ -115,44 +140,66 @@ def cancel_all(venue: Venue, orders: Iterable[Order], now: int) -> int:
     return len(found)
 
 
-def amend(
-    venue: Venue, order: Order, params: dict[str, Any], deadline: int | None, now: int
-) -> str:
+def amend(venue: Venue, order: Order, params: Params, deadline: int | None, now: int) -> str:
     """Amend an open order and give the id of the amendment."""
     if venue.mode != "limit_only":
         check_mode(venue, order)
     check_deadline(deadline, now + venue.skew(now))
     age = now - order.changed
     venue.limits.act(order.account, order.symbol, 1 + by_age(AMEND, age), now)
-    pair = BY_SYMBOL[order.symbol]
-    quantity, price = params.get("order_qty"), params.get("limit_price")
-    trigger = params.get("trigger_price")
-    if quantity is None and price is None and trigger is None:
-        raise Refused("EGeneral:Invalid arguments")
-    wanted = None if quantity is None else lots(quantity, pair)
-    limit = None if price is None else ticks(price, pair)
-    wait = None if trigger is None else ticks(trigger, pair)
-    if any(number is not None and number <= 0 for number in (wanted, limit, wait)):
-        raise Refused("EGeneral:Invalid arguments")
-    if wanted is not None and wanted <= order.filled:  # nothing is left of it: a cancellation
+    change = read_change(order, params)
+    if change.quantity is not None and change.quantity <= order.filled:
+        # Nothing is left of it: a cancellation.
         venue.limits.pay(order.account, order.symbol, by_age(CANCEL, age), now)
-    return amendment.amend(venue.exchange, order, wanted, limit, now, trigger=wait)
+    return amendment.amend(venue.exchange, order, change, now)
 
 
-def edit(venue: Venue, order: Order, request: OrderRequest, now: int) -> Order:
+def read_change(order: Order, params: Params) -> Change:
+    """Read what an amendment wants changed, over either door."""
+    pair = BY_SYMBOL[order.symbol]
+
+    def read(name: str, reader: Callable[[object, Pair], int]) -> int | None:
+        value = params.get(name)
+        if value is None:
+            return None
+        number = reader(value, pair)
+        if number <= 0:
+            raise Refused("EGeneral:Invalid arguments")
+        return number
+
+    for name in ("limit_price_type", "trigger_price_type"):
+        if params.get(name) not in {None, "static"}:
+            raise Refused(f"EGeneral:Invalid arguments:{name}")
+    change = Change(
+        quantity=read("order_qty", lots),
+        limit=read("limit_price", ticks),
+        trigger=read("trigger_price", ticks),
+        display=read("display_qty", lots),
+        post_only=truth(params.get("post_only")),
+    )
+    if change == Change(post_only=change.post_only):
+        raise Refused("EGeneral:Invalid arguments")
+    return change
+
+
+def edit(venue: Venue, order: Order, changes: Params, now: int) -> Order:
     """Replace an open order by another, or leave it alone if the other is refused."""
+    check_editable(order)
+    request = replacement(order, changes, now)
     check_mode(venue, request)
     cost = 1 + by_age(EDIT, now - order.changed)
     venue.limits.act(order.account, order.symbol, cost, now)
-    if request.symbol != order.symbol or request.quantity <= order.filled:
-        raise Refused("EOrder:Invalid order")
+    held = order.reserve
     set_reserve(venue.exchange, order, ZERO)
     try:
-        venue.exchange.check(order.account, request, now)
+        drafted = _draft(venue, order.account, request, now)
+        admit(venue.exchange, drafted, now)
     finally:
-        set_reserve(venue.exchange, order, needed(order, []))
+        set_reserve(venue.exchange, order, held)
+    if request.validate:
+        return drafted
     venue.exchange.cancel(order, now, "Order replaced")
-    return venue.exchange.place(order.account, request, now)
+    return venue.exchange.accept(drafted, now)
 
 
 def arm(venue: Venue, account: str, timeout: object, now: int) -> int:

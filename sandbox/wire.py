@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from sandbox.instruments import BY_SYMBOL, Pair
-from sandbox.orders import CANCELED, EXPIRED, OPEN, Order, Trade
+from sandbox.orders import CANCELED, EXPIRED, Order, Stop, Trade
 from sandbox.terms import describe_close, describe_terms
 
 SECOND_NS = 1_000_000_000
@@ -66,6 +66,11 @@ def seconds(time: int) -> msgspec.Raw:
     return raw(f"{time // SECOND_NS}.{time % SECOND_NS // 100_000:04d}")
 
 
+def microseconds(time: int) -> msgspec.Raw:
+    """Write a moment as seconds since 1970 with six decimals, as orders show it."""
+    return raw(f"{time // SECOND_NS}.{time % SECOND_NS // 1000:06d}")
+
+
 def volume_text(order: Order) -> str:
     """Write an order's volume, in the quote currency where it was given so."""
     pair = BY_SYMBOL[order.symbol]
@@ -84,7 +89,8 @@ def described(order: Order) -> dict[str, str]:
     return {"order": describe(order)} | ({"close": close} if close else {})
 
 
-def _prices(order: Order, pair: Pair) -> tuple[str, str]:
+def prices(order: Order, pair: Pair) -> tuple[str, str]:
+    """Give price and price2 of an order the way it was asked for."""
     limit = "0" if order.limit is None else pair.price_text(order.limit)
     if order.stop is None:
         return limit, "0"
@@ -101,13 +107,13 @@ def order_body(order: Order, *, with_trades: bool) -> dict[str, Any]:
     """Show an order the way OpenOrders, ClosedOrders and QueryOrders do."""
     pair = BY_SYMBOL[order.symbol]
     nothing = pair.cost_text(Decimal(0))
-    price, price2 = _prices(order, pair)
+    price, price2 = prices(order, pair)
     body: dict[str, Any] = {
         "refid": order.parent,
         "userref": order.userref,
         "status": order.status,
-        "opentm": seconds(order.opened),
-        "starttm": 0,
+        "opentm": microseconds(order.opened),
+        "starttm": order.starts // SECOND_NS,
         "expiretm": order.expires // SECOND_NS,
         "descr": {
             "pair": pair.altname,
@@ -133,14 +139,27 @@ def order_body(order: Order, *, with_trades: bool) -> dict[str, Any]:
     if order.cl_ord_id is not None:
         body["cl_ord_id"] = order.cl_ord_id
     if order.stop is not None:
-        body |= {"trigger": "last", "stopprice": pair.long_price_text(order.stop.trigger)}
-        if order.stop.fired and order.limit is not None:
-            body["limitprice"] = pair.long_price_text(order.limit)
+        body |= _stop_body(order, order.stop, pair)
     if with_trades and order.trades:
         body["trades"] = order.trades
-    if order.status != OPEN:
-        body["closetm"] = seconds(order.closed)
+    if not order.alive:
+        body["closetm"] = microseconds(order.closed)
         body["reason"] = order.reason
+    return body
+
+
+def _stop_body(order: Order, stop: Stop, pair: Pair) -> dict[str, str]:
+    """Show what a conditional order has come to: nothing yet, unless it trails or went off.
+
+    Source: orders recorded by ccxt; one that trails shows its trigger, and the best price.
+    """
+    body = {} if stop.reference == "last" else {"trigger": stop.reference}
+    if not stop.fired and not stop.offset:
+        return body
+    body["stopprice"] = pair.long_price_text(stop.trigger)
+    limit = order.limit if stop.fired else stop.peak
+    if limit is not None:
+        body["limitprice"] = pair.long_price_text(limit)
     return body
 
 

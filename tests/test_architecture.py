@@ -31,6 +31,7 @@ PURE = {
         " hourly journal kinds limits liquidity market matching orders passage path plans"
         " randomness settlement swings synthetic tape terms triggers wire"
         " choices entry funding gate index permissions places rest_orders volumes websocket_orders"
+        " replacement"
     ),
     "trader": (
         "answers bars book clock columns desk events executions features feed kernels ledger market"

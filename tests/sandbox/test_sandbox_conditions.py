@@ -144,7 +144,7 @@ def test_a_waiting_order_can_be_amended(sandbox):
         client.privatePostAmendOrder({"txid": placed["id"], "limit_price": "1.2"})
 
     order = client.fetch_order(placed["id"])["info"]
-    assert (order["descr"]["price"], order["stopprice"]) == ("1.10000", "1.10000000")
+    assert (order["descr"]["price"], order["stopprice"]) == ("1.10000", "0.00000000")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.accounts import HOUSE
-from sandbox.amendment import amend
+from sandbox.amendment import Change, amend
 from sandbox.errors import Refused
 from sandbox.exchange import Exchange
 from sandbox.instruments import BY_SYMBOL
@@ -87,7 +87,7 @@ def test_the_books_balance_after_any_history(history):
             elif action == "cancel" and mine:
                 exchange.cancel(mine[0], now)
             elif action == "amend" and mine:
-                amend(exchange, mine[-1], quantity * 10**8, price, now)
+                amend(exchange, mine[-1], Change(quantity=quantity * 10**8, limit=price), now)
         except Refused:
             continue
         finally:
@@ -209,9 +209,9 @@ def test_an_amended_order_keeps_its_place_only_if_it_shrinks():
     exchange = opened()
     placed = exchange.place("ann", order(limit=100000), START)
     rank = placed.rank
-    amend(exchange, placed, 50 * 10**8, None, START)
+    amend(exchange, placed, Change(quantity=50 * 10**8), START)
     assert placed.rank == rank
-    amend(exchange, placed, 60 * 10**8, None, START)
+    amend(exchange, placed, Change(quantity=60 * 10**8), START)
     assert placed.rank > rank
     assert exchange.accounts.held["ann", "ZUSD"] == placed.reserve
 
