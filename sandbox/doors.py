@@ -48,8 +48,8 @@ class Doors:
     def application(self) -> web.Application:
         """Build the routes."""
         app = web.Application(client_max_size=LARGEST_BODY)
-        app.router.add_route("*", "/0/public/{name}", self._public)
-        app.router.add_route("*", "/0/private/{name}", self._private)
+        app.router.add_route("*", "/0/public/{name:.+}", self._public)
+        app.router.add_route("*", "/0/private/{name:.+}", self._private)
         app.router.add_route("*", "/0/{elsewhere:.*}", self._elsewhere)
         for path in DOORS:
             app.router.add_get(path, self._websocket)
