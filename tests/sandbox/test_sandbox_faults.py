@@ -3,6 +3,8 @@
 import json
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import ccxt
@@ -229,6 +231,173 @@ def test_the_clock_may_be_wrong(sandbox, fault):
     fault("clock_skew", seconds=30, times=0)
 
     assert client.fetch_time() == before + 30_000
+
+
+def test_the_wrong_clock_is_wrong_on_the_websocket_and_for_deadlines(sandbox, fault):
+    client = sandbox.new_client("skewed")
+    stream = sandbox.public()
+    stream.subscribe("trade", symbol=["XRP/USD"])
+    stream.text('"snapshot"', '"data"')
+    order = {"pair": "XRPUSD", "type": "buy", "ordertype": "limit", "volume": "10", "price": "1"}
+    deadline = now(sandbox, 5)
+    name = fault("clock_skew", seconds=30)
+    assert [each["where"] for each in strikes(sandbox, name)] == ["30 seconds"]
+    with pytest.raises(ccxt.ExchangeError, match="EService:Deadline elapsed"):
+        client.privatePostAddOrder(order | {"deadline": deadline})
+    assert client.privatePostAddOrder(order | {"deadline": now(sandbox, 35)})["result"]["txid"]
+    sandbox.advance(60)
+    traded = stream.wait('"trade"', '"update"')["data"][-1]["timestamp"]
+    stream.send("ping")
+    answered = stream.wait('"pong"')["time_out"]
+
+    assert traded > now(sandbox, 0)
+    assert answered[:19] == now(sandbox, 30)[:19]
+    assert client.publicGetSystemStatus()["result"]["timestamp"][:19] == now(sandbox, 30)[:19]
+    stream.close()
+
+
+def now(sandbox, later):
+    moment = datetime.fromisoformat(sandbox.ask("/health")["timestamp"])
+    return f"{moment + timedelta(seconds=later):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def test_trades_may_be_left_out_of_the_feed_but_not_of_the_history(sandbox, fault):
+    stream, client = sandbox.public(), sandbox.client()
+    stream.subscribe("trade", symbol=["XRP/USD"])
+    last = stream.wait('"snapshot"', '"data"')["data"][-1]["trade_id"]
+    name = fault("trade_id_gap", symbol="XRP/USD")
+    sandbox.advance(60)
+    sandbox.advance(60)
+    heard = stream.wait('"trade"', '"update"')["data"]
+    missing = range(last + 1, heard[0]["trade_id"])
+    answer = client.publicGetTrades(
+        {"pair": "XRPUSD", "since": sandbox.ask("/health")["time"] - 130}
+    )
+
+    assert len(missing) > 0
+    assert {*missing} <= {trade[6] for trade in answer["result"]["XXRPZUSD"]}
+    assert [strike["where"] for strike in strikes(sandbox, name)] == ["trade XRP/USD"]
+    stream.close()
+
+
+def test_a_call_may_be_overtaken_by_another_of_the_same_key(sandbox, fault):
+    client = sandbox.new_client("racing")
+    client.fetch_balance()
+    fault("nonce_race", method="Balance", seconds=0.05)
+    with pytest.raises(ccxt.InvalidNonce):
+        client.privatePostBalance()
+    assert client.privatePostBalance()["error"] == []
+    window = sandbox.ask("/admin/keys", {"account": "racing", "window": 10_000})
+    tolerant = sandbox.client(window["key"], window["secret"])
+    fault("nonce_race", method="Balance", seconds=0.05)
+
+    assert tolerant.privatePostBalance()["error"] == []
+
+
+def test_a_race_of_nonces_is_lost_to_whoever_calls_meanwhile(sandbox, fault):
+    minted = sandbox.ask("/admin/keys", {"account": "racing"})
+    slow, quick = (sandbox.client(minted["key"], minted["secret"]) for _ in range(2))
+    name = fault("nonce_race", method="Balance", seconds=0.5)
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(slow.privatePostBalance)
+        while not strikes(sandbox, name):
+            pass
+        assert quick.privatePostOpenOrders()["error"] == []
+        with pytest.raises(ccxt.InvalidNonce):
+            late.result(timeout=10)
+
+
+def test_a_squeeze_lowers_the_limits_until_it_is_over(sandbox, fault):
+    client = sandbox.new_client("squeezed")
+    client.load_markets()
+    name = fault("rate_limit", share=0.25, **{"for": 3600})
+    for _ in range(5):
+        client.privatePostBalance()
+    with pytest.raises(ccxt.DDoSProtection, match="EAPI:Rate limit exceeded"):
+        client.privatePostBalance()
+    sandbox.advance(2)
+    client.privatePostBalance()
+    stream = sandbox.private(sandbox.new_client("counted"))
+    stream.subscribe("executions")
+    assert stream.wait('"maxratecount"')["result"]["maxratecount"] == 45
+    assert sandbox.ask("/admin/state")["share"] == 0.25
+    sandbox.advance(3600)
+    for _ in range(30):
+        client.privatePostBalance()
+    assert sandbox.ask("/admin/state")["share"] is None
+    assert [strike["where"] for strike in strikes(sandbox, name)] == ["0.25 of the limits left"]
+    stream.close()
+
+
+def test_an_answer_over_the_websocket_may_be_late_or_lost_and_a_request_too(sandbox, fault):
+    client = sandbox.new_client("patient")
+    stream = sandbox.private(client)
+    order = {"symbol": "XRP/USD", "side": "buy", "order_type": "limit", "order_qty": 10}
+    fault("drop_after", method="add_order")
+    stream.send("add_order", **order, limit_price=LOW)
+    stream.send("ping")
+    assert stream.wait('"req_id"')["method"] == "pong"
+    assert len(client.fetch_open_orders()) == 1
+    fault("delay", method="add_order", seconds=0.1)
+    stream.send("add_order", **order, limit_price=LOW)
+    stream.send("ping")
+    assert [stream.wait('"req_id"')["method"] for _ in range(2)] == ["pong", "add_order"]
+    assert len(client.fetch_open_orders()) == 2
+    fault("delay_before", method="add_order", seconds=0.3)
+    stream.send("add_order", **order, limit_price=LOW)
+    stream.send("ping")
+    assert stream.wait('"req_id"')["method"] == "pong"
+    assert len(client.fetch_open_orders()) == 2
+    assert stream.wait('"req_id"')["method"] == "add_order"
+    assert len(client.fetch_open_orders()) == 3
+    stream.close()
+
+
+def test_only_the_connections_that_hear_a_channel_may_be_cut(sandbox, fault):
+    books, trades = sandbox.public(), sandbox.public()
+    books.subscribe("book", symbol=["XRP/USD"])
+    books.text('"book"', '"snapshot"', '"data"')
+    trades.subscribe("trade", symbol=["XRP/USD"])
+    trades.text('"trade"', '"snapshot"', '"data"')
+    fault("close", channel="book")
+    with pytest.raises(ConnectionClosed):
+        books.text("never")
+    trades.send("ping")
+    assert trades.wait('"pong"')
+    trades.close()
+
+
+@pytest.mark.parametrize(("name", "code"), [("going_away", 1001), ("restart", 1012)])
+def test_a_close_has_a_name_for_each_code(sandbox, fault, name, code):
+    stream = sandbox.public()
+    stream.text('"status"')
+    fault(name)
+    with pytest.raises(ConnectionClosed) as closed:
+        stream.socket.recv(timeout=5)
+
+    assert closed.value.rcvd.code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "raises", "lives"),
+    [
+        ("502", ccxt.ExchangeNotAvailable, False),
+        ("520", ccxt.ExchangeNotAvailable, True),
+        ("524", ccxt.ExchangeError, True),
+        ("unavailable", ccxt.ExchangeNotAvailable, True),
+        ("internal_error", ccxt.ExchangeNotAvailable, True),
+    ],
+)
+def test_a_failure_has_a_name_of_its_own(sandbox, fault, name, raises, lives):
+    client = sandbox.new_client(f"named {name}")
+    client.load_markets()
+    identity = fault(name, method="AddOrder")
+    with pytest.raises(raises) as raised:
+        place(client)
+
+    assert type(raised.value) is raises
+    assert len(client.fetch_open_orders()) == lives
+    assert [strike["name"] for strike in strikes(sandbox, identity)] == [name]
 
 
 @pytest.mark.parametrize(
