@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import closing, contextmanager
@@ -31,6 +33,10 @@ class Sandbox:
     def websocket(self) -> str:
         """Give the address of its websockets, without a path."""
         return self.http.replace("http", "ws", 1)
+
+    def kill(self) -> None:
+        """Kill the process at once, and wait until it is gone; only from within `running`."""
+        os.kill(self.pid, signal.SIGKILL)
 
 
 @contextmanager
