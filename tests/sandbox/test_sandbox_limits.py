@@ -270,3 +270,23 @@ def test_an_address_may_ask_for_public_data_once_a_second_and_a_little_more(star
     with pytest.raises(ccxt.DDoSProtection, match="EGeneral:Too many requests"):
         client.fetch_time()
     assert sandbox.new_client("private calls go on").privatePostBalance()
+
+
+def test_a_refused_order_counts_and_a_full_market_takes_no_more(floor):
+    floor.venue.limits = Limits("starter")
+    token, caller = floor.token(), floor.enter()
+    order = {"symbol": "XRP/USD", "side": "buy", "order_type": "limit", "limit_price": 0.5}
+
+    def said(quantity):
+        answer = caller.ask("add_order", token=token, order_qty=quantity, **order)[0]
+        return answer.get("error")
+
+    assert {said(10**6) for _ in range(60)} == {"EOrder:Insufficient funds"}
+    assert said(2) == "EOrder:Rate limit exceeded"
+    floor.advance(60)
+    assert {said(2) for _ in range(60)} == {None}
+    floor.advance(60)
+    assert said(2) == "EOrder:Orders limit exceeded"
+    assert caller.ask("cancel_all", token=token)[0]["result"]["count"] == 60
+    floor.advance(600)
+    assert said(2) is None
