@@ -49,10 +49,16 @@ def take(exchange: Exchange, order: Order, offers: list[Offer], now: int) -> Non
 
 
 def fill_resting(exchange: Exchange, order: Order, lots: int, now: int) -> None:
-    """Trade between a resting order of a client and the market, at the order's price."""
+    """Trade between a resting order of a client and the market, at the order's price.
+
+    An iceberg trades part by part, as it comes to light.
+    """
     assert order.limit is not None
-    own = _print(exchange, order, (order.limit, lots), now, takes=False)
-    settle(exchange, order, own, maker=True)
+    while lots:
+        part = min(lots, order.visible)
+        own = _print(exchange, order, (order.limit, part), now, takes=False)
+        settle(exchange, order, own, maker=True)
+        lots -= part
 
 
 def _wanted(order: Order, pair: Pair, price: int) -> int:

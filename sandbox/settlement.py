@@ -44,7 +44,7 @@ def settle(exchange: Exchange, order: Order, printed: tuple[OwnPrint, int], *, m
         userref=order.userref,
     )
     order.filled += own.quantity
-    if maker:
+    if maker and order.display:
         order.shown -= own.quantity
     order.trades.append(trade.txid)
     exchange.trades[trade.txid] = trade
