@@ -26,6 +26,13 @@ def shown(exchange: Exchange, pair: Pair, now: int, depth: int) -> tuple[Side, S
     return bids[0], asks[0]
 
 
+def best(exchange: Exchange, pair: Pair, now: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Give the best bid and ask as (ticks, lots); 0 lots if clients took the whole side."""
+    bids, asks = shown(exchange, pair, now, 1)
+    bid, ask = exchange.market.touch(pair, now)
+    return bids[0] if bids else (bid, 0), asks[0] if asks else (ask, 0)
+
+
 def merged(
     exchange: Exchange, pair: Pair, times: Ints, depth: int
 ) -> tuple[list[Side], list[Side]]:

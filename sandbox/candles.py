@@ -14,6 +14,7 @@ INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 WEEK_OFFSET_NS = 4 * 24 * HOUR_NS
 ROWS = 720
 WIDE = 240
+DAY_MINUTES = 1440
 _WEEK = 10080
 
 
@@ -44,6 +45,9 @@ def candles(tape: Tape, interval: int, now: int, rows: int = ROWS) -> list[Candl
     A candle without trades repeats the last price with a volume of nothing.
     """
     width = interval * MINUTE_NS
+    told = None if tape.given is None else tape.given.candles.get(interval)
+    if told:
+        return _go_on(told, width, now)[-rows:]
     first = max(
         interval_begin(now, interval) - (rows - 1) * width, interval_begin(tape.listed, interval)
     )
@@ -54,7 +58,7 @@ def candles(tape: Tape, interval: int, now: int, rows: int = ROWS) -> list[Candl
     bucket = (start - first) // width
     total = int((interval_begin(now, interval) - first) // width) + 1
     before = tape.latest(max(first, tape.listed) - 1, 1)
-    last = int(before.price[0]) if len(before.price) else 0
+    last = int(before.price[0]) if len(before.price) else tape.last_price(now)
     keep = (bucket >= 0) & (bucket < total) & (minutes.count > 0)
     places = np.flatnonzero(keep)
     edges = np.searchsorted(bucket[places], np.arange(total + 1)).tolist()
@@ -62,12 +66,27 @@ def candles(tape: Tape, interval: int, now: int, rows: int = ROWS) -> list[Candl
     for index, (low, high) in enumerate(pairwise(edges)):
         begin = first + index * width
         if low == high:
-            made.append(Candle(begin, last, last, last, last, 0.0, 0, 0))
+            made.append(_flat(begin, last))
             continue
         chosen = places[low:high]
         candle = _candle(minutes, chosen, begin)
         last = candle.close
         made.append(candle)
+    return made
+
+
+def _flat(begin: int, price: int) -> Candle:
+    return Candle(begin, price, price, price, price, 0.0, 0, 0)
+
+
+def _go_on(told: dict[int, Candle], width: int, now: int) -> list[Candle]:
+    """Fill the gaps between candles that were told, and go on until now."""
+    made: list[Candle] = []
+    for begin in [*sorted(told)[-ROWS:], now + 1]:
+        while made and made[-1].begin + width < begin:
+            made.append(_flat(made[-1].begin + width, made[-1].close))
+        if begin in told:
+            made.append(told[begin])
     return made
 
 
@@ -121,6 +140,22 @@ def span(tape: Tape, first: int, now: int) -> Candle:
     skip = (first - hours[0] * HOUR_NS) // MINUTE_NS
     chosen = places[places >= skip]
     if not len(chosen):
-        last = int(tape.latest(now, 1).price[0])
+        last = tape.last_price(now)
         return Candle(first, last, last, last, last, float(last), 0, 0)
     return _candle(minutes, chosen, first)
+
+
+def today(tape: Tape, now: int) -> Candle:
+    """Sum up the time since midnight."""
+    told = None if tape.given is None else tape.given.candles.get(DAY_MINUTES)
+    if told:
+        return _go_on(told, DAY_MINUTES * MINUTE_NS, now)[-1]
+    day = DAY_MINUTES * MINUTE_NS
+    return span(tape, now // day * day, now)
+
+
+def last_day(tape: Tape, now: int) -> Candle:
+    """Sum up the last 24 hours, this minute included."""
+    if tape.given is not None and tape.given.day is not None:
+        return tape.given.day
+    return span(tape, (now // MINUTE_NS - DAY_MINUTES + 1) * MINUTE_NS, now)

@@ -131,7 +131,7 @@ class Exchange:
 
     def last_price(self, pair: Pair, now: int) -> int:
         """Give the price of the last trade."""
-        return int(self.tapes[pair.symbol].latest(now, 1).price[0])
+        return self.tapes[pair.symbol].last_price(now)
 
     def check(self, account: str, request: OrderRequest, now: int) -> Order:
         """Build the order a request asks for, or refuse; nothing is changed."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sandbox.book import shown
+from sandbox.book import best
 from sandbox.bookfeed import BookFeed
 from sandbox.candles import candles, interval_begin
 from sandbox.connection import Connection, Topic
@@ -141,9 +141,9 @@ class Feeds:
         topics = list(self._topics("ticker", pair.symbol))
         if not topics:
             return
-        bids, asks = shown(self._venue.exchange, pair, now, 1)
-        moved = self._quotes.get(pair.symbol) != (bids[0], asks[0])
-        self._quotes[pair.symbol] = bids[0], asks[0]
+        quote = best(self._venue.exchange, pair, now)
+        moved = self._quotes.get(pair.symbol) != quote
+        self._quotes[pair.symbol] = quote
         for topic in topics:
             if traded if topic.detail == "trades" else moved:
                 self._send(topic, _ticker(self._venue, topic, now, "update"))

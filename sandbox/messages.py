@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sandbox.book import shown
-from sandbox.candles import Candle, span
+from sandbox.book import best
+from sandbox.candles import Candle, last_day
 from sandbox.instruments import ASSETS, PAIRS, Asset, Pair
 from sandbox.tape import MINUTE_NS
 from sandbox.wire import encode, long_stamp, raw, stamp
@@ -14,8 +14,6 @@ from sandbox.wire import encode, long_stamp, raw, stamp
 if TYPE_CHECKING:
     from sandbox.exchange import Exchange
     from sandbox.market import Prints
-
-DAY_MINUTES = 1440
 
 
 def trades_text(pair: Pair, found: Prints, kind: str) -> bytes:
@@ -42,17 +40,17 @@ def trades_text(pair: Pair, found: Prints, kind: str) -> bytes:
 def ticker_body(exchange: Exchange, pair: Pair, now: int) -> dict[str, Any]:
     """Describe the market over the last 24 hours."""
     tape = exchange.tapes[pair.symbol]
-    bids, asks = shown(exchange, pair, now, 1)
-    day = span(tape, (now // MINUTE_NS - DAY_MINUTES + 1) * MINUTE_NS, now)
+    bid, ask = best(exchange, pair, now)
+    day = last_day(tape, now)
     change = day.close - day.open
     sign = "-" if change < 0 else ""
     return {
         "symbol": pair.symbol,
-        "bid": raw(pair.price_text(bids[0][0])),
-        "bid_qty": raw(pair.quantity_text(bids[0][1])),
-        "ask": raw(pair.price_text(asks[0][0])),
-        "ask_qty": raw(pair.quantity_text(asks[0][1])),
-        "last": raw(pair.price_text(day.close)),
+        "bid": raw(pair.price_text(bid[0])),
+        "bid_qty": raw(pair.quantity_text(bid[1])),
+        "ask": raw(pair.price_text(ask[0])),
+        "ask_qty": raw(pair.quantity_text(ask[1])),
+        "last": raw(pair.price_text(tape.last_price(now))),
         "volume": raw(pair.quantity_text(day.volume)),
         "vwap": raw(pair.price_text(round(day.average))),
         "low": raw(pair.price_text(day.low)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -20,6 +21,7 @@ from sandbox.instruments import find_asset
 from sandbox.keys import Key, is_secret, mint_key
 from sandbox.limits import Limits
 from sandbox.plans import read_plan
+from sandbox.recorded import is_log, read_recorded
 from sandbox.recording import Recording
 from sandbox.replay import read_replay
 from sandbox.store import Store
@@ -125,11 +127,21 @@ def _open_market(settings: Settings) -> Market:
     made = Synthetic(settings.seed, settings.edge / BASIS_POINT)
     kind, _, path = settings.market.partition(":")
     if kind == "replay" and path:
-        return read_replay(path, made)
+        return _replayed(path, made)
     if settings.market != "synthetic":
         msg = f"market must be synthetic or replay:PATH, not {settings.market}"
         raise BadStart(msg, 2)
     return made
+
+
+def _replayed(path: str, rest: Synthetic) -> Market:
+    if not is_log(path):
+        return read_replay(path, rest)
+    market, left_out = read_recorded(path, rest)
+    if left_out:
+        words = f"{left_out} messages of {path} do not fit what came before and are left out"
+        print(words, file=sys.stderr)  # noqa: T201 - to the person who starts the exchange
+    return market
 
 
 def _beginning(settings: Settings, market: Market) -> int | None:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sandbox.book import shown
-from sandbox.candles import INTERVALS, candles, span
+from sandbox.book import best, shown
+from sandbox.candles import INTERVALS, candles, last_day, today
 from sandbox.errors import Refused
 from sandbox.fees import schedule
 from sandbox.forms import read_cursor, whole
 from sandbox.instruments import ASSETS, PAIRS, Asset, Pair, find_asset, find_pair
 from sandbox.market import HOUR_NS, Prints
-from sandbox.tape import MINUTE_NS
 from sandbox.wire import SECOND_NS, raw, short_stamp
 
 if TYPE_CHECKING:
@@ -126,29 +125,28 @@ def ticker(venue: Venue, now: int, query: Query) -> Any:
 
 def _ticker_body(venue: Venue, pair: Pair, now: int) -> dict[str, Any]:
     tape = venue.exchange.tapes[pair.symbol]
-    bids, asks = shown(venue.exchange, pair, now, 1)
-    last = tape.latest(now, 1)
-    today = span(tape, now // DAY_NS * DAY_NS, now)
-    day = span(tape, (now // MINUTE_NS - 1439) * MINUTE_NS, now)
-    both = (today, day)
+    bid, ask = best(venue.exchange, pair, now)
+    last = tape.latest(tape.settled(now), 1)
+    day = today(tape, now)
+    both = (day, last_day(tape, now))
 
     def quote(level: tuple[int, int]) -> list[str]:
         lots = level[1] // 10**pair.lot_decimals
         return [pair.long_price_text(level[0]), str(lots), f"{lots}.000"]
 
     return {
-        "a": quote(asks[0]),
-        "b": quote(bids[0]),
+        "a": quote(ask),
+        "b": quote(bid),
         "c": [
-            pair.long_price_text(int(last.price[0])),
-            pair.quantity_text(int(last.quantity[0])),
+            pair.long_price_text(tape.last_price(now)),
+            pair.quantity_text(int(last.quantity.sum())),
         ],
         "v": [pair.quantity_text(c.volume) for c in both],
         "p": [pair.long_price_text(round(c.average)) for c in both],
         "t": [c.count for c in both],
         "l": [pair.long_price_text(c.low) for c in both],
         "h": [pair.long_price_text(c.high) for c in both],
-        "o": pair.long_price_text(today.open),
+        "o": pair.long_price_text(day.open),
     }
 
 

@@ -43,7 +43,7 @@ Row = tuple[int, int, int, bool]
 class Replay:
     """A market whose trades of one pair come from a file."""
 
-    rest: Synthetic
+    rest: Synthetic | Replay
     pair: Pair
     trades: Prints
     _blocks: dict[int, Block] = field(default_factory=dict)
@@ -86,7 +86,8 @@ class Replay:
         """Give the trade id of the first trade that is not before an hour."""
         if pair is not self.pair:
             return self.rest.first_identity(pair, hour)
-        return 1 + int(np.searchsorted(self.trades.time, hour * HOUR_NS))
+        before = int(np.searchsorted(self.trades.time, hour * HOUR_NS))
+        return int(self.trades.identity[0]) + before
 
     def block(self, pair: Pair, hour: int) -> Block:
         """Give one hour of a market, counted from 1970."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.instruments import Pair
-    from sandbox.market import Market
+    from sandbox.market import Given, Market
 
 MINUTE_NS = 60_000_000_000
 MINUTES = 60
@@ -61,6 +61,7 @@ class Tape:
         self._market = market
         self._own: list[OwnPrint] = []
         self._times: list[int] = []
+        self._latest_own = 0
         self._merged: dict[int, tuple[int, Prints]] = {}
         self._minutes: dict[int, tuple[int, Minutes]] = {}
         self._hours: dict[int, tuple[int, Minutes]] = {}
@@ -71,18 +72,38 @@ class Tape:
         return self._market.listed
 
     def add(self, own: OwnPrint) -> int:
-        """Print a client's fill, which must be later than any before, and give its trade id."""
+        """Print a client's fill, which must be later than any before, and give its trade id.
+
+        In a market that is somebody else's it is not printed, and has the id of the last trade.
+        """
+        self._latest_own = own.time
+        if self._market.foreign(self.pair):
+            latest = self.latest(self.settled(own.time), 1).identity
+            return int(latest[-1]) if len(latest) else 0
         self._own.append(own)
         self._times.append(own.time)
         return self._identity(own.time)
 
     def next_time(self, now: int) -> int:
         """Give the time a fill may carry: now, or just after what was told already."""
-        return max(now, self.told + 1, self._times[-1] + 1 if self._times else 0)
+        return max(now, self.told + 1, self._latest_own + 1)
 
     def settled(self, now: int) -> int:
         """Give the moment up to which the tape is final: now, or the last fill if later."""
-        return max(now, self._times[-1]) if self._times else now
+        known = self._market.settled(self.pair, now)
+        return max(known, self._times[-1]) if self._times else known
+
+    @property
+    def given(self) -> Given | None:
+        """The statistics that are told, not computed from the trades."""
+        return self._market.given(self.pair)
+
+    def last_price(self, now: int) -> int:
+        """Give the price of the last trade, or between bid and ask if there was none."""
+        found = self.latest(self.settled(now), 1)
+        if len(found.price):
+            return int(found.price[0])
+        return sum(self._market.touch(self.pair, now)) // 2
 
     def _identity(self, time: int) -> int:
         prints = self._market.prints(self.pair, time // HOUR_NS)
@@ -106,13 +127,19 @@ class Tape:
             self._merged[hour] = known
         return known[1]
 
+    def _version(self, hour: int) -> int:
+        """Give a number that changes when a trade is added to an hour."""
+        if self._market.foreign(self.pair):
+            return len(self._market.prints(self.pair, hour).time)
+        last = bisect_right(self._times, (hour + 1) * HOUR_NS - 1)
+        return last - bisect_right(self._times, hour * HOUR_NS - 1)
+
     def minutes(self, hour: int) -> Minutes:
         """Give the sixty one-minute bars of an hour that is over."""
-        last = bisect_right(self._times, (hour + 1) * HOUR_NS - 1)
-        first = bisect_right(self._times, hour * HOUR_NS - 1)
+        count = self._version(hour)
         known = self._minutes.get(hour)
-        if known is None or known[0] != last - first:
-            known = last - first, bars(self.hour(hour), hour)
+        if known is None or known[0] != count:
+            known = count, bars(self.hour(hour), hour)
             if len(self._minutes) > REMEMBERED_MINUTES:
                 self._minutes.clear()
             self._minutes[hour] = known
@@ -120,7 +147,7 @@ class Tape:
 
     def whole_hour(self, hour: int) -> Minutes:
         """Give an hour that is over as one bar."""
-        count = bisect_right(self._times, (hour + 1) * HOUR_NS - 1)
+        count = self._version(hour)
         known = self._hours.get(hour)
         if known is None or known[0] != count:
             known = count, collapse(self.minutes(hour))

@@ -27,11 +27,11 @@ PURE = {
     "experiments": "assignment sequential analysis planning",
     "registry": "contract evaluation gate labels splits",
     "sandbox": (
-        "accounts amendment book candles checks errors exchange faults fees forms instruments"
-        " hourly journal kinds limits liquidity market matching orders passage path plans"
-        " randomness settlement swings synthetic tape terms triggers wire"
-        " choices entry funding gate index permissions places rest_orders volumes websocket_orders"
-        " replacement"
+        "accounts amendment book candles checks choices chronicle entry errors exchange faults"
+        " fees forms funding gate heardbook hourly index instruments journal kinds limits"
+        " liquidity market matching orders passage path permissions places plans randomness"
+        " replacement rest_orders settlement swings synthetic tape terms tidings told triggers"
+        " volumes websocket_orders wire"
     ),
     "trader": (
         "answers bars book clock columns desk events executions features feed kernels ledger market"

@@ -12,11 +12,6 @@ def session(start, path):
     sandbox = start(*OPTIONS, "--record", str(path))
     client = sandbox.client()
     client.load_markets()
-    public = sandbox.public()
-    public.subscribe("book", symbol=["XRP/USD", "DOGE/USD"])
-    public.subscribe("trade", symbol=["XRP/USD", "BTC/USD"])
-    for symbol in ("XRP/USD", "BTC/USD"):
-        public.wait('"trade"', '"snapshot"', '"data"', symbol)
     client.create_order("XRP/USD", "market", "buy", 300)
     for hour in range(6):
         bid = client.fetch_ticker("XRP/USD")["bid"]
@@ -27,7 +22,13 @@ def session(start, path):
         if client.fetch_order(placed["id"])["status"] == "open":
             client.edit_order(placed["id"], "XRP/USD", "limit", "buy", 60, low)
         sandbox.advance(1800)
+    public = sandbox.public()
+    public.subscribe("book", symbol=["XRP/USD", "DOGE/USD"])
+    public.subscribe("trade", symbol=["XRP/USD", "BTC/USD"])
+    for symbol in ("XRP/USD", "BTC/USD"):
+        public.wait('"trade"', '"snapshot"', '"data"', symbol)
     client.create_order("XRP/USD", "limit", "buy", 10, 0.5)
+    sandbox.advance(60)
     stream = sandbox.private(client)
     stream.send("cancel_all")
     stream.wait('"cancel_all"')
