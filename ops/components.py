@@ -28,6 +28,7 @@ SANDBOX, MLFLOW, PREFECT, DEPLOY, WORKER, TRADER = (
 )
 WORKER_RUNS = 2  # flow runs at a time: there may be no more than two cores
 SANDBOX_FEES = "8"  # a tier far above what a small account reaches, so that trading can pay
+SKEW = "TRADER_MAX_CLOCK_SKEW_SECONDS"
 SANDBOX_EDGE = "150"  # basis points, the strength of the planted pattern
 # What one process may not inherit from whoever typed the command.
 PRIVATE = ("KRAKEN_", "DATABASE_URL", "MLFLOW_", "_MLFLOW", "PREFECT_", "OPTUNA_", "FRIDAY_")
@@ -205,6 +206,8 @@ def trader(plan: Plan) -> Component:
                 **shared(plan),
                 **_key(plan, TRADER),
                 "TRADER_MODEL_CACHE": str(plan.home.path / "models"),
+                # The sandbox's clock is its own: it may run fast, and goes on where it was.
+                **({SKEW: "1e9"} if plan.venue.name == SANDBOX else {}),
                 **plan.extra,
             },
         ),

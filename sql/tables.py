@@ -176,6 +176,8 @@ class OrderRow(Table):
     side: Mapped[str]
     quantity: Mapped[Decimal]
     limit_price: Mapped[Decimal]
+    worst_price: Mapped[Decimal | None]
+    cancelling: Mapped[bool]
     time_in_force: Mapped[str]
     status: Mapped[str]
     filled: Mapped[Decimal]
@@ -230,6 +232,15 @@ class LedgerEntryRow(Table):
     asset: Mapped[str] = mapped_column(index=True)
     amount: Mapped[Decimal]
     at: Mapped[datetime]
+
+
+class EquityMarkRow(Table):
+    """Our profit since the beginning, positions at their price then, when a bar had ended."""
+
+    __tablename__ = "equity_marks"
+
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    profit: Mapped[Decimal]
 
 
 class ModelDeploymentRow(Table):

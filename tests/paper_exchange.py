@@ -50,6 +50,7 @@ class PaperExchange:
         self.orders, self.trades = {}, {}
         self.balances = {"ZUSD": Decimal("10000.0000"), "XXRP": Decimal("5.25")}
         self.fill_on_arrival = Decimal(0)
+        self.switch = None
         self.before, self.after = {}, {}  # method -> (status, body) instead of / after acting
         self.asked = []
 
@@ -117,6 +118,18 @@ class PaperExchange:
         found = {k: v for k, v in self.trades.items() if Decimal(str(v["time"])) > start}
         page = dict(list(found.items())[offset : offset + 50])
         return _ok({"trades": page, "count": len(found)})
+
+    def do_cancelallordersafter(self, params):
+        """Answer cancelallordersafter; the switch never fires here."""
+        self.switch = int(params["timeout"])
+        return _ok({"currentTime": "", "triggerTime": ""})
+
+    def do_amendorder(self, params):
+        """Answer amendorder."""
+        for order in self._find(params, closed=False).values():
+            order["limit"] = params["limit_price"]
+            return _ok({"amend_id": "TAAAAA-AAAAA-AAAAAA"})
+        return {"error": ["EOrder:Unknown order"]}
 
     def do_cancelorder(self, params):
         """Answer cancelorder."""

@@ -34,8 +34,8 @@ PURE = {
         " volumes websocket_orders wire"
     ),
     "trader": (
-        "answers bars book clock columns desk events executions features feed kernels ledger market"
-        " orders position reconciliation risk strategy wire"
+        "answers bars book clock columns desk events execution executions features feed kernels"
+        " ledger limits market orders position reconciliation risk sizing strategy wire"
     ),
 }
 WORLD = {

@@ -6,19 +6,21 @@ Every function works in the caller's transaction and none commits.
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from sql.tables import AdjustmentRow, FillRow, LedgerEntryRow
+from sql.tables import AdjustmentRow, EquityMarkRow, FillRow, HaltRow, LedgerEntryRow
 from trader import ledger
+from trader.limits import Standing
 from trader.market import Side
 from trader.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -45,17 +47,63 @@ def held(session: Session, symbol: str) -> Decimal:
     ) or Decimal(0)
 
 
-def realised_since(session: Session, at: datetime) -> Decimal:
-    """Return the profit of what was closed since a time, after fees, in quote currency."""
-    total = Decimal(0)
-    held: dict[str, Position] = {}
-    for row in session.scalars(select(FillRow).order_by(FillRow.at, FillRow.exec_id)):
-        before = held.get(row.symbol, Position(symbol=row.symbol))
-        after = before.after(Side(row.side), quantity=row.quantity, cost=row.cost, fee=row.fee)
-        held[row.symbol] = after
-        if row.at >= at:
-            total += after.net - before.net
-    return total
+def profit(session: Session, marks: Mapping[str, Decimal]) -> Decimal | None:
+    """Return what all our trades have brought, after fees, with positions at these prices.
+
+    Returns:
+        None if something is held that no price is known of.
+    """
+    buys = FillRow.side == Side.BUY
+    rows = session.execute(
+        select(
+            FillRow.symbol,
+            func.sum(case((buys, FillRow.quantity), else_=-FillRow.quantity)),
+            func.sum(case((buys, -FillRow.cost), else_=FillRow.cost) - FillRow.fee),
+        ).group_by(FillRow.symbol)
+    ).all()
+    if any(quantity and symbol not in marks for symbol, quantity, _cash in rows):
+        return None
+    nothing = Decimal(0)
+    return sum(
+        (cash + quantity * marks.get(symbol, nothing) for symbol, quantity, cash in rows), nothing
+    )
+
+
+def mark_equity(session: Session, at: datetime, profit: Decimal) -> None:
+    """Write down the profit at a bar's end; the last word on a moment stands."""
+    session.execute(
+        insert(EquityMarkRow)
+        .values(at=at, profit=profit)
+        .on_conflict_do_update(index_elements=[EquityMarkRow.at], set_={"profit": profit})
+    )
+
+
+def standing(session: Session, profit: Decimal, now: datetime) -> Standing:
+    """Compare a profit with that of the day's beginning and with the best within 30 days.
+
+    A person who lifted a halt over losses has them counted anew from when it was raised.
+    """
+    vouched = lifted(session, "daily_loss", "drawdown")
+    morning = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    opened = max(filter(None, (morning, vouched)))
+    marks, at = EquityMarkRow.profit, EquityMarkRow.at
+    before = select(marks).where(at <= opened).order_by(at.desc()).limit(1)
+    after = select(marks).where(at > opened).order_by(at).limit(1)
+    opening = next((p for p in map(session.scalar, (before, after)) if p is not None), profit)
+    since = max(filter(None, (now - timedelta(days=30), vouched)))
+    best = session.scalar(select(func.max(marks)).where(at >= since))
+    return Standing(
+        profit=profit, opening=opening, peak=max(profit, opening, profit if best is None else best)
+    )
+
+
+def lifted(session: Session, *codes: str) -> datetime | None:
+    """Return when the last halt for one of these reasons was raised that a person has lifted."""
+    return session.scalar(
+        select(func.max(HaltRow.at)).where(
+            HaltRow.reason_code.in_(codes), HaltRow.resumed_at.is_not(None)
+        )
+    )
 
 
 def ledger_balances(session: Session) -> dict[str, Decimal]:

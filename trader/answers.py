@@ -109,6 +109,20 @@ def read_order(answer: Answer) -> str:
     raise OutcomeUnknown(f"the answer names no order: {answer.text[:200]!r}")
 
 
+def read_amend(answer: Answer) -> bool:
+    """Return whether the exchange changed the order as asked, rather than left it as it was.
+
+    Raises:
+        ExchangeUnreachable: Nothing proves either.
+    """
+    _result, errors = _open_change(answer)
+    if not errors:
+        return True
+    if all(error.startswith(NEVER_PLACED) for error in errors):
+        return False
+    raise ExchangeUnreachable(f"nothing proves what became of the change: {', '.join(errors)}")
+
+
 def read_cancel(answer: Answer) -> bool:
     """Return whether an order was open and is cancelled now, rather than not open at all.
 
@@ -116,7 +130,7 @@ def read_cancel(answer: Answer) -> bool:
         ExchangeUnreachable: Nothing proves either.
         ExchangeRefused: The exchange will not cancel for us.
     """
-    result, errors = _open_cancel(answer)
+    result, errors = _open_change(answer)
     if not errors:
         match result:
             case {"count": count}:
@@ -219,7 +233,7 @@ def _open(answer: Answer) -> tuple[Any, list[str]]:
     raise OutcomeUnknown(f"neither a result nor an error: {answer.text[:80]!r}")
 
 
-def _open_cancel(answer: Answer) -> tuple[Any, list[str]]:
+def _open_change(answer: Answer) -> tuple[Any, list[str]]:
     try:
         return _open(answer)
     except OutcomeUnknown as unknown:

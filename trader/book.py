@@ -33,21 +33,24 @@ class Level(Protocol):
 class _Ladder:
     """One side: prices in ascending order, with the quantity and checksum text of each."""
 
-    __slots__ = ("prices", "quantities", "texts")
+    __slots__ = ("prices", "quantities", "texts", "value")
 
     def __init__(self) -> None:
         self.prices: list[int] = []
         self.quantities: dict[int, int] = {}
         self.texts: dict[int, str] = {}
+        self.value = 0  # the sum of price times quantity, in steps of both
 
     def put(self, price: int, quantity: int) -> None:
         if price not in self.quantities:
             insort(self.prices, price)
+        self.value += price * (quantity - self.quantities.get(price, 0))
         self.quantities[price] = quantity
         self.texts[price] = f"{price}{quantity}"
 
     def drop(self, price: int) -> None:
-        if self.quantities.pop(price, None) is not None:
+        if (quantity := self.quantities.pop(price, None)) is not None:
+            self.value -= price * quantity
             del self.texts[price]
             del self.prices[bisect_left(self.prices, price)]
 
@@ -118,6 +121,13 @@ class Book:
     def best_ask(self) -> tuple[Decimal, Decimal] | None:
         """Return the lowest ask and its quantity, if there is one."""
         return self._level(self._asks, self._asks.prices[0]) if self._asks.prices else None
+
+    @property
+    def values(self) -> tuple[Decimal, Decimal]:
+        """Return what all bids and all asks are worth together, in the quote currency."""
+        decimals = self._price_decimals + self._quantity_decimals
+        bids, asks = Decimal(self._bids.value), Decimal(self._asks.value)
+        return bids.scaleb(-decimals), asks.scaleb(-decimals)
 
     def _level(self, ladder: _Ladder, price: int) -> tuple[Decimal, Decimal]:
         quantity = Decimal(ladder.quantities[price]).scaleb(-self._quantity_decimals)

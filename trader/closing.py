@@ -6,86 +6,146 @@ and its intent are in it, so that committing and then sending is all that is lef
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from sql.tables import DecisionRow, OrderRow
-from trader import accounts, history, journal, record, risk, strategy
-from trader.market import Side
+from sql.tables import OrderRow
+from trader import accounts, history, journal, outlook, record, risk, strategy
+from trader.execution import Policy
+from trader.limits import LATCHING_CODES, Claim, Proposal, Refused
 from trader.orders import Order, client_order_id
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy.orm import Session
 
     from trader.bars import Bar
     from trader.desk import Desk, Score
-    from trader.risk import Limits
+    from trader.limits import Verdict, View
+    from trader.outlook import Circumstances
+    from trader.record import Halt
     from trader.strategy import Wanted
 
-NOTHING = Decimal(0)
 FIRST_ATTEMPT = 1
-REPEATS_SEEN = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
-    """What the shell knows beside the market: the time, the account's state, the limits."""
-
-    now: datetime
-    quote_age: timedelta | None
-    exchange_status: str
-    deadline: timedelta
-    limits: Limits
+# Of a market and a view, what a decision's inputs need not repeat: it is in other rows.
+ELSEWHERE = {"instrument", "limits", "sent", "acts", "appetite"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
     session: Session
     desk: Desk
-    bar: Bar
     around: Circumstances
+    suffix: str = ""
+
+    @property
+    def bar_start(self) -> datetime:
+        return self.desk.last_bar.start if self.desk.last_bar else self.around.now
+
+    @property
+    def decision_id(self) -> str:
+        return record.decision_id(self.desk.symbol, self.bar_start) + self.suffix
 
 
 def close_bar(session: Session, desk: Desk, bar: Bar, around: Circumstances) -> Order | None:
     """Take a closed bar in and return the order to send, if there is one."""
-    turn = _Turn(session, desk, bar, around)
+    turn = _Turn(session, desk, around)
+    _mark_equity(turn, bar)
     beside = history.closes_beside(session, bar.symbol, bar.interval, bar.start)
     scores = desk.score(bar, beside)
     ids = {score.model.version: _record_score(turn, score) for score in scores}
     leading = next((score for score in scores if score.model.role == "production"), None)
+    desk.leading, desk.worked = None, None
     if leading is None:
         desk.last_word = "warming up" if "production" in desk.models else "no production model"
         return None
-    if desk.quote is None or desk.instrument.taker_fee is None:
-        desk.last_word = "no quote" if desk.quote is None else "the taker fee is not known"
+    desk.leading = leading, ids[leading.model.version]
+    return _decide(turn, around.policy)
+
+
+def decide_again(session: Session, desk: Desk, around: Circumstances) -> Order | None:
+    """Decide once more on the last bar, and take what is there: resting has not filled us."""
+    if desk.leading is None:
         return None
-    now = _situation(turn, leading)
-    wanted = _checked(turn, leading, strategy.decide(now))
-    if wanted.reason_code == "daily_loss":
-        _halt_entries(turn, wanted)
-    desk.last_word = wanted.reason
+    return _decide(_Turn(session, desk, around, suffix="-again"), Policy.MARKETABLE)
+
+
+def flatten(session: Session, desk: Desk, around: Circumstances, halt: Halt) -> Order | None:
+    """Sell what the market's position still is, because a person said so.
+
+    Returns:
+        The order to send; None while one is under way, nothing is left to be sold, or risk
+        refuses, which is written down once a reason.
+    """
+    held = accounts.held(session, desk.symbol)
+    if (
+        held < desk.instrument.quantity_min
+        or desk.quote is None
+        or outlook.under_way(session, desk)
+    ):
+        return None
+    sold = f"-flatten-{halt.id}"
+    number = session.scalar(
+        select(func.count()).where(
+            OrderRow.symbol == desk.symbol, OrderRow.decision_id.contains(sold)
+        )
+    )
+    policy = Policy.MARKETABLE if number else around.policy
+    _, most = outlook.caps(session, desk, around)
+    wanted = strategy.close_out(
+        desk.instrument, desk.quote, policy, held=held, most=most, why=halt.reason
+    )
+    turn = _Turn(session, desk, around, suffix=f"{sold}-{number}")
+    verdict, view = _judge(turn, wanted, None)
+    if isinstance(verdict, Refused):
+        turn = replace(turn, suffix=f"{turn.suffix}-{verdict.code}")
+        wanted = _refused(wanted, verdict)
+    return _record(turn, wanted, None, _plain(view))
+
+
+def _decide(turn: _Turn, policy: Policy) -> Order | None:
+    desk = turn.desk
+    assert desk.leading is not None
+    score, prediction_id = desk.leading
+    held = accounts.held(turn.session, desk.symbol)
+    inputs = _origin(score)
+    if desk.quote is None:
+        wanted = strategy.nothing(held, "no_quote", "there is no two-sided book")
+    elif desk.instrument.taker_fee is None or desk.instrument.maker_fee is None:
+        wanted = strategy.nothing(held, "fee_unknown", "the account's fees are not known")
+    else:
+        now = outlook.situation(turn.session, desk, turn.around, score, policy)
+        wanted, view = strategy.decide(now), None
+        if wanted.side is not None:
+            verdict, view = _judge(turn, wanted, _claim(turn, score))
+            if isinstance(verdict, Refused):
+                wanted = _refused(wanted, verdict)
+                _latch(turn, verdict)
+        inputs |= _plain(now) | ({} if view is None else {"risk": _plain(view)})
+    return _record(turn, wanted, prediction_id, inputs)
+
+
+def _record(
+    turn: _Turn, wanted: Wanted, prediction_id: int | None, inputs: dict[str, Any]
+) -> Order | None:
+    turn.desk.last_word = wanted.reason
     decided = record.record_decision(
-        session,
+        turn.session,
         wanted,
-        symbol=desk.symbol,
-        bar_start=bar.start,
-        prediction_id=ids[leading.model.version],
-        inputs=_inputs(now, leading, around),
-        at=around.now,
+        symbol=turn.desk.symbol,
+        bar_start=turn.bar_start,
+        prediction_id=prediction_id,
+        inputs=inputs,
+        at=turn.around.now,
+        suffix=turn.suffix,
     )
     return None if decided is None else _intend(turn, decided, wanted)
 
 
-def _checked(turn: _Turn, score: Score, wanted: Wanted) -> Wanted:
-    verdict = _judge(turn, score, wanted)
-    if isinstance(verdict, risk.Allowed):
-        return wanted
+def _refused(wanted: Wanted, verdict: Refused) -> Wanted:
     return replace(
         wanted,
         action="none",
@@ -95,14 +155,24 @@ def _checked(turn: _Turn, score: Score, wanted: Wanted) -> Wanted:
     )
 
 
-def _halt_entries(turn: _Turn, wanted: Wanted) -> None:
-    record.halt(
-        turn.session,
-        reason_code=wanted.reason_code,
-        reason=wanted.reason,
-        who="trader",
-        at=turn.around.now,
-    )
+def _mark_equity(turn: _Turn, bar: Bar) -> None:
+    standing = outlook.standing(turn.session, turn.around)
+    if standing is None:
+        return
+    accounts.mark_equity(turn.session, bar.end, standing.profit)
+    if (lost := risk.breach(standing, turn.around.limits)) is not None:
+        _latch(turn, lost)
+
+
+def _latch(turn: _Turn, verdict: Refused) -> None:
+    if verdict.code in LATCHING_CODES:
+        record.halt(
+            turn.session,
+            reason_code=verdict.code,
+            reason=f"{turn.desk.symbol}: {verdict.reason}",
+            who="trader",
+            at=turn.around.now,
+        )
 
 
 def _intend(turn: _Turn, decision_id: str, wanted: Wanted) -> Order | None:
@@ -115,19 +185,24 @@ def _intend(turn: _Turn, decision_id: str, wanted: Wanted) -> Order | None:
         side=wanted.side,
         quantity=wanted.quantity,
         limit=wanted.limit,
+        worst=wanted.worst,
+        time_in_force="ioc" if wanted.worst is None else "gtc",
         created_at=turn.around.now,
         deadline=turn.around.now + turn.around.deadline,
     )
-    return order if journal.record_intent(turn.session, order) else None
+    if not journal.record_intent(turn.session, order):
+        return None
+    turn.desk.worked = order.id if order.rests else None
+    return order
 
 
 def _record_score(turn: _Turn, score: Score) -> int:
     contract = score.model.served.contract
     return record.record_prediction(
         turn.session,
-        symbol=turn.bar.symbol,
+        symbol=turn.desk.symbol,
         interval_seconds=contract.interval_seconds,
-        bar_start=turn.bar.start,
+        bar_start=turn.bar_start,
         model_version=score.model.version,
         role=score.model.role,
         probability=score.probability,
@@ -138,106 +213,58 @@ def _record_score(turn: _Turn, score: Score) -> int:
     )
 
 
-def _situation(turn: _Turn, score: Score) -> strategy.Situation:
-    session, desk = turn.session, turn.desk
-    assert desk.quote is not None
-    contract = score.model.served.contract
-    held = accounts.held(session, desk.symbol)
-    cash = accounts.ledger_balances(session).get(desk.instrument.quote, NOTHING)
-    return strategy.Situation(
-        instrument=desk.instrument,
-        quote=desk.quote,
+def _claim(turn: _Turn, score: Score) -> Claim:
+    return Claim(
         probability=score.probability,
-        gain=contract.gain,
-        loss=contract.loss,
-        horizon_bars=contract.horizon_bars,
-        held=held,
-        bars_held=_bars_held(turn, contract.horizon_bars),
-        cash=cash,
-        max_position_value=turn.around.limits.max_position_value,
+        bar=turn.bar_start,
+        feature_hash=score.model.served.contract.feature_hash,
     )
 
 
-def _bars_held(turn: _Turn, horizon_bars: int) -> int:
-    """Count bars since the last decision that bought; without one the horizon has passed."""
-    bought = turn.session.scalar(
-        select(func.max(DecisionRow.bar_start))
-        .join(OrderRow, OrderRow.decision_id == DecisionRow.id)
-        .where(
-            DecisionRow.symbol == turn.desk.symbol, OrderRow.side == Side.BUY, OrderRow.filled > 0
-        )
-    )
-    return horizon_bars if bought is None else (turn.bar.start - bought) // turn.desk.interval
-
-
-def _judge(turn: _Turn, score: Score, wanted: Wanted) -> risk.Verdict:
-    session, desk, bar, around = turn.session, turn.desk, turn.bar, turn.around
-    if wanted.side is None or wanted.limit is None:
-        return risk.Allowed()
-    pending = journal.unsettled_orders(session)
-    here = [order for order in pending if order.symbol == desk.symbol]
-    buying = [order for order in pending if order.side is Side.BUY]
-    proposal = risk.Proposal(
-        decision_id=record.decision_id(desk.symbol, bar.start),
-        symbol=desk.symbol,
+def _judge(turn: _Turn, wanted: Wanted, claim: Claim | None) -> tuple[Verdict, View]:
+    assert wanted.side is not None
+    assert wanted.limit is not None
+    proposal = Proposal(
+        decision_id=turn.decision_id,
+        symbol=turn.desk.symbol,
         side=wanted.side,
         quantity=wanted.quantity,
         limit=wanted.limit,
-        probability=score.probability,
+        deadline=turn.around.deadline,
+        claim=claim,
+        post_only=wanted.worst is not None,
     )
-    view = risk.View(
-        state=risk.state_for(halt.reason_code for halt in record.current_halts(session)),
-        instrument=desk.instrument,
-        quote=desk.quote,
-        quote_age=around.quote_age,
-        trusted=desk.trusted,
-        bar_age=around.now - bar.end,
-        interval=desk.interval,
-        position=wanted.held,
-        buying=sum((o.reserved for o in here if o.side is Side.BUY), NOTHING),
-        selling=sum((o.reserved for o in here if o.side is Side.SELL), NOTHING),
-        cash=accounts.ledger_balances(session).get(desk.instrument.quote, NOTHING),
-        promised=sum((order.reserved * order.limit for order in buying), NOTHING),
-        exchange_status=around.exchange_status,
-        realised_today=accounts.realised_since(session, _midnight(around.now)),
-        limits=around.limits,
-        sent=_sent(session, around.now),
-    )
-    return risk.check(proposal, view)
+    view = outlook.view(turn.session, turn.desk, turn.around, turn.decision_id)
+    return risk.check(proposal, view), view
 
 
-def _sent(session: Session, now: datetime) -> tuple[risk.Sent, ...]:
-    return tuple(
-        risk.Sent(
-            decision_id=order.decision_id,
-            symbol=order.symbol,
-            side=order.side,
-            quantity=order.quantity,
-            limit=order.limit,
-            age=now - order.created_at,
-        )
-        for order in journal.orders_since(session, now - REPEATS_SEEN)
-    )
-
-
-def _midnight(now: datetime) -> datetime:
-    return now.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _inputs(now: strategy.Situation, score: Score, around: Circumstances) -> dict[str, Any]:
+def _origin(score: Score) -> dict[str, Any]:
     return {
         "model_version": score.model.version,
         "run_id": score.model.run_id,
         "artifact_sha256": score.model.artifact_sha256,
-        "probability": now.probability,
-        "gain": now.gain,
-        "loss": now.loss,
-        "bid": str(now.quote.bid),
-        "ask": str(now.quote.ask),
-        "quote_at": now.quote.at.isoformat(),
-        "taker_fee": str(now.instrument.taker_fee),
-        "bars_held": now.bars_held,
-        "horizon_bars": now.horizon_bars,
-        "cash": str(now.cash),
-        "exchange_status": around.exchange_status,
+        "probability": score.probability,
     }
+
+
+def _plain(given: Any) -> dict[str, Any]:
+    """Put what was known into JSON: amounts and times as text, exactly as they were."""
+    return {
+        field.name: _word(getattr(given, field.name))
+        for field in fields(given)
+        if field.name not in ELSEWHERE
+    }
+
+
+def _word(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case Decimal():
+            return f"{value.normalize():f}"
+        case _:
+            return _plain(value)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from trader.bars import BarBuilder
 from trader.features import Features
+from trader.market import Quote
+from trader.sizing import Volatility
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trader.bars import Bar
-    from trader.market import Instrument, Quote
+    from trader.events import BookChanged
+    from trader.market import Instrument
     from trader.models import ModelLoaded
 
     Beside = tuple[Decimal | None, Decimal | None]  # closes of the peer and of the leader
@@ -45,12 +48,17 @@ class Desk:
     interval: timedelta
     builder: BarBuilder = field(init=False)
     features: Features | None = None
+    volatility: Volatility = field(default_factory=Volatility)
     quote: Quote | None = None
+    bid_depth: Decimal | None = None
+    ask_depth: Decimal | None = None
     heard: float | None = None  # when the quote came, on our monotonic clock
     trusted: bool = False
     models: dict[str, ModelLoaded] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
     last_bar: Bar | None = None
+    leading: tuple[Score, int] | None = None  # the last bar's, with its prediction's id
+    worked: str | None = None  # an order that rests for the last bar's decision
     last_word: str = "waiting for the first bar"
 
     def __post_init__(self) -> None:
@@ -75,9 +83,17 @@ class Desk:
         The features count their own warm-up from the last hole in the bars.
         """
         self.features, self.last_bar = Features(), None
+        self.volatility = Volatility()
         for bar, beside in bars:
             self.features.update(bar, beside)
+            self.volatility.update(float(bar.close))
             self.last_bar = bar
+
+    def hear(self, change: BookChanged) -> None:
+        """Take in the book's best prices and depth."""
+        self.quote = Quote(symbol=self.symbol, at=change.at, bid=change.bid, ask=change.ask)
+        self.bid_depth, self.ask_depth = change.bid_depth, change.ask_depth
+        self.heard = change.heard
 
     def cool(self) -> None:
         """Forget the features; the next complete bar warms them again."""
@@ -95,6 +111,7 @@ class Desk:
         """
         if self.features is None:
             return []
+        self.volatility.update(float(bar.close))
         row = self.features.update(bar, beside)
         self.last_bar = bar
         if row is None:

@@ -28,6 +28,8 @@ class BookChanged:
     ask: Decimal
     bid_quantity: Decimal
     ask_quantity: Decimal
+    bid_depth: Decimal  # what every bid of the book is worth, in the quote currency
+    ask_depth: Decimal
     at: datetime
     heard: float  # when it arrived, in seconds of a clock that never goes back
 

@@ -107,7 +107,7 @@ class Exchange:
             volume=f"{order.quantity.normalize():f}",
             price=f"{order.limit.normalize():f}",
             timeinforce=order.time_in_force.upper(),
-            oflags="fciq",
+            oflags="fciq,post" if order.rests else "fciq",
             cl_ord_id=order.id,
             deadline=_rfc3339(order.deadline),
         )
@@ -117,6 +117,29 @@ class Exchange:
             return Rejected(at=self._clock(), reason=str(refused))
         except OutcomeUnknown as unknown:
             return LostTrack(at=self._clock(), reason=str(unknown))
+
+    def amend(self, order: Order, limit: Decimal, deadline: datetime) -> bool:
+        """Move a resting order to another price; return whether it was moved.
+
+        Raises:
+            ExchangeUnreachable: Nothing proves whether it was.
+        """
+        answer = self._send(
+            "privatePostAmendOrder",
+            cl_ord_id=order.id,
+            limit_price=f"{limit.normalize():f}",
+            post_only="true",
+            deadline=_rfc3339(deadline),
+        )
+        return answers.read_amend(answer)
+
+    def arm(self, timeout: timedelta) -> None:
+        """Have every order cancelled unless this is asked again in time; zero disarms.
+
+        Raises:
+            ExchangeUnreachable: Nothing proves that it was heard.
+        """
+        self._ask("privatePostCancelAllOrdersAfter", timeout=int(timeout.total_seconds()))
 
     def cancel(self, client_order_id: str) -> bool:
         """Cancel an order by our id; return whether it was open.

@@ -190,6 +190,7 @@ class Feed:
         bid, ask = market.book.best_bid, market.book.best_ask
         if at is None or bid is None or ask is None:
             return
+        bid_depth, ask_depth = market.book.values
         self._events.append(
             BookChanged(
                 symbol=market.symbol,
@@ -197,6 +198,8 @@ class Feed:
                 ask=ask[0],
                 bid_quantity=bid[1],
                 ask_quantity=ask[1],
+                bid_depth=bid_depth,
+                ask_depth=ask_depth,
                 at=at,
                 heard=self.heard,
             )

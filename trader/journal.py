@@ -40,6 +40,8 @@ def record_intent(session: Session, order: Order) -> bool:
             side=order.side,
             quantity=order.quantity,
             limit_price=order.limit,
+            worst_price=order.worst,
+            cancelling=order.cancelling,
             time_in_force=order.time_in_force,
             status=Status.PENDING,
             filled=Decimal(0),
@@ -79,13 +81,14 @@ def record_event(session: Session, order_id: str, event: OrderEvent) -> Order:
     if isinstance(event, Filled) and not _is_new(session, before, event):
         return before
     after = apply(before, event)
-    if after == before:
+    if after == before and after.updated_at == before.updated_at:
         return before
     if after.exchange_id != before.exchange_id:
         _claim(session, after)
     if isinstance(event, Filled):
         _book_fill(session, after, event)
     row.status, row.filled, row.exchange_id = after.status, after.filled, after.exchange_id
+    row.limit_price, row.cancelling = after.limit, after.cancelling
     row.updated_at = event.at
     _note(session, order_id, type(event).__name__.lower(), _detail(event), event.at)
     session.flush()
@@ -215,6 +218,9 @@ def _order(row: OrderRow) -> Order:
         exchange_id=row.exchange_id,
         status=Status(row.status),
         filled=row.filled,
+        worst=row.worst_price,
+        cancelling=row.cancelling,
+        updated_at=row.updated_at,
     )
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from trader import deployment, history, ingestion, journal, record, settlement
-from trader.closing import Circumstances, close_bar
+from trader.closing import close_bar
 from trader.errors import (
     ExchangeRefused,
     ExchangeUnreachable,
@@ -36,12 +36,13 @@ from trader.events import (
     Untrusted,
 )
 from trader.features import WARM_UP
-from trader.market import Quote
 from trader.models import ModelLoaded, ModelRefused, ModelWithdrawn
+from trader.outlook import Circumstances
+from trader.pursuit import pursue
 from trader.reporting import record_report
-from trader.risk import Limits
 from trader.status import publish
 from trader.stream import Disconnected
+from trader.switch import DeadMansSwitch
 from trader.world import REAL, World
 
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ class Trader:
     _owed: str | None = field(default=None, init=False)  # a reconciliation that is still due
     _due: float = field(default=0.0, init=False)
     _settle_due: float = field(default=0.0, init=False)
+    _switch: DeadMansSwitch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._switch = DeadMansSwitch(self.exchange)
 
     def run(self) -> None:
         """Take events until told to stop.
@@ -98,6 +103,7 @@ class Trader:
             with suppress(queue.Empty):
                 event = self.events.get(timeout=POLL)
             self.turn(event)
+        self._switch.disarm()
 
     def turn(self, event: object | None = None) -> None:
         """Take an event, if there is one, and attend to what is due."""
@@ -185,8 +191,7 @@ class Trader:
 
     def _quote(self, event: BookChanged) -> None:
         desk = self.desks[event.symbol]
-        desk.quote = Quote(symbol=event.symbol, at=event.at, bid=event.bid, ask=event.ask)
-        desk.heard = event.heard
+        desk.hear(event)
         prices = {"bid": float(event.bid), "ask": float(event.ask)}
         self.telemetry.point("quote", {"symbol": event.symbol}, prices, event.at)
 
@@ -233,10 +238,13 @@ class Trader:
             # Without execution reports an order's fate would be learned late: send none.
             exchange_status=self.exchange_status if self.reporting else "not reporting",
             deadline=timedelta(seconds=self.settings.order_deadline_seconds),
-            limits=Limits(
-                max_position_value=self.settings.max_position_usd,
-                max_daily_loss=self.settings.max_daily_loss_usd,
-            ),
+            limits=self.settings.limits,
+            policy=self.settings.execution,
+            patience=timedelta(seconds=self.settings.post_only_seconds),
+            appetite=self.settings.appetite,
+            marks={d.symbol: d.quote.middle for d in self.desks.values() if d.quote is not None},
+            clock_skew=self.clock.skew,
+            switch_age=self._switch.age(self.now()),
         )
 
     def _send(self, order: Order) -> None:
@@ -277,17 +285,20 @@ class Trader:
 
     def _attend(self) -> None:
         self.lease.check()
+        patience = timedelta(seconds=self.settings.post_only_seconds)
         with Session(self.engine) as session:
             halts = record.current_halts(session)
-            overdue = [
-                order
+            overdue = any(
+                self.now() > order.due(patience) + SETTLE_AFTER
                 for order in journal.unsettled_orders(session)
-                if self.now() > order.deadline + SETTLE_AFTER
-            ]
+            )
         due = "overdue order" if overdue else self._owed
         if due is not None and self.world.monotonic() >= self._settle_due:
             self._reconcile(due)
             self._settle_due = self.world.monotonic() + SETTLE_EVERY
+        self._switch.renew(self.now(), self.exchange_status)
+        for one in pursue(self.engine, self.exchange, self.desks, self._circumstances):
+            self._send(one)
         with Session(self.engine) as session, session.begin():
             publish(
                 session,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import blake2b
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from trader.errors import IllegalTransition
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from trader.market import Side
 
@@ -90,7 +90,34 @@ class LostTrack:
     reason: str
 
 
-OrderEvent = Accepted | Filled | Cancelled | Rejected | LostTrack
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amending:
+    """We are about to ask for another limit; written down before it is asked."""
+
+    at: datetime
+    limit: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmendRefused:
+    """The exchange left the order at the limit it had."""
+
+    at: datetime
+    limit: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelling:
+    """We are about to ask for the order's end; its report says whether it came in time."""
+
+    at: datetime
+    reason: str
+
+
+Ours = Amending | AmendRefused | Cancelling
+OrderEvent = Accepted | Filled | Cancelled | Rejected | LostTrack | Ours
+OURS = frozenset({Amending, AmendRefused, Cancelling})
 
 # Rows: the state an order is in. Entries: the events it may still receive.
 # Answers and reports travel on different connections, so some arrive absurdly late:
@@ -99,13 +126,14 @@ OrderEvent = Accepted | Filled | Cancelled | Rejected | LostTrack
 # - Cancelled after Filled: the same two reports in the other order.
 # - Filled after Rejected: we were wrong that it never reached the exchange; the money
 #   moved, so it is booked, and reconciliation calls it a difference.
+# - What we ask of an order (OURS) may come too late for it, in any final state.
 ALLOWED: dict[Status, frozenset[type[OrderEvent]]] = {
-    Status.PENDING: frozenset({Accepted, Filled, Cancelled, Rejected, LostTrack}),
-    Status.OPEN: frozenset({Accepted, Filled, Cancelled, LostTrack}),
-    Status.UNKNOWN: frozenset({Accepted, Filled, Cancelled, Rejected, LostTrack}),
-    Status.CANCELLED: frozenset({Accepted, Filled, Cancelled, LostTrack}),
-    Status.FILLED: frozenset({Accepted, Cancelled, LostTrack}),
-    Status.REJECTED: frozenset({Filled, Rejected}),
+    Status.PENDING: frozenset({Accepted, Filled, Cancelled, Rejected, LostTrack}) | OURS,
+    Status.OPEN: frozenset({Accepted, Filled, Cancelled, LostTrack}) | OURS,
+    Status.UNKNOWN: frozenset({Accepted, Filled, Cancelled, Rejected, LostTrack}) | OURS,
+    Status.CANCELLED: frozenset({Accepted, Filled, Cancelled, LostTrack}) | OURS,
+    Status.FILLED: frozenset({Accepted, Cancelled, LostTrack}) | OURS,
+    Status.REJECTED: frozenset({Filled, Rejected}) | OURS,
 }
 
 
@@ -113,8 +141,8 @@ ALLOWED: dict[Status, frozenset[type[OrderEvent]]] = {
 class Order:
     """One order as far as we know it; `id` is the client order id the exchange sees.
 
-    The exchange must not accept it after `deadline`, which is in exchange time, as is
-    `created_at`.
+    The exchange must not accept it after `deadline`; all times are the exchange's. An order
+    with a `worst` price rests: it never takes, and is never moved beyond that price.
     """
 
     id: str
@@ -129,12 +157,25 @@ class Order:
     exchange_id: str | None = None
     status: Status = Status.PENDING
     filled: Decimal = ZERO
+    worst: Decimal | None = None
+    cancelling: bool = False
+    updated_at: datetime | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not all(x.is_finite() and x > 0 for x in (self.quantity, self.limit)):
             raise ValueError(f"quantity and limit must be positive: {self.quantity}, {self.limit}")
         if self.deadline <= self.created_at:
             raise ValueError(f"the deadline {self.deadline} is not after {self.created_at}")
+
+    @property
+    def rests(self) -> bool:
+        """Whether the order waits on the book for somebody to take it."""
+        return self.worst is not None
+
+    def due(self, patience: timedelta) -> datetime:
+        """Return when the order ought to have ended; one that rests may do so for a while."""
+        resting = self.rests and self.status is Status.OPEN
+        return self.deadline + patience if resting else self.deadline
 
     @property
     def remaining(self) -> Decimal:
@@ -205,8 +246,16 @@ def apply(order: Order, event: OrderEvent) -> Order:
             return replace(order, status=Status.REJECTED)
         case LostTrack():
             return order if order.status.final else replace(order, status=Status.UNKNOWN)
+        case Amending() | AmendRefused() | Cancelling():
+            return order if order.status.final else _ask(order, event)
         case _:
             assert_never(event)
+
+
+def _ask(order: Order, event: Ours) -> Order:
+    if isinstance(event, Cancelling):
+        return replace(order, cancelling=True, updated_at=event.at)
+    return replace(order, limit=event.limit, updated_at=event.at)
 
 
 def _identify(order: Order, exchange_id: str | None) -> Order:

@@ -106,8 +106,11 @@ def record_decision(
     prediction_id: int | None,
     inputs: dict[str, Any],
     at: datetime,
+    suffix: str = "",
 ) -> str | None:
     """Write down what was decided on a bar, also when it was to do nothing.
+
+    A suffix tells a later decision on the same bar from its first.
 
     Returns:
         The decision's id, or None if this bar was decided before: do not act twice.
@@ -115,7 +118,7 @@ def record_decision(
     return session.scalars(
         insert(DecisionRow)
         .values(
-            id=decision_id(symbol, bar_start),
+            id=decision_id(symbol, bar_start) + suffix,
             symbol=symbol,
             bar_start=bar_start,
             prediction_id=prediction_id,

@@ -6,11 +6,22 @@ import base64
 import binascii
 import re
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal  # noqa: TC003 - pydantic reads the field types at run time
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from trader.execution import Policy
+from trader.limits import Limits
+from trader.sizing import Appetite
+
+DEFAULT = Limits()
+
+
+def _amount(default: Decimal) -> Any:
+    return Field(default=default, gt=0, allow_inf_nan=False)
 
 
 class ExchangeSettings(BaseSettings):
@@ -60,9 +71,18 @@ class TraderSettings(BaseSettings):
     account: str = "kraken"
     symbols: str = "XRP/USD,DOGE/USD"
     bar_seconds: int = Field(default=60, ge=1, le=86_400)
-    order_deadline_seconds: float = Field(default=5.0, ge=0.5, le=60.0)
-    max_position_usd: Decimal = Field(default=Decimal(1000), gt=0, allow_inf_nan=False)
-    max_daily_loss_usd: Decimal = Field(default=Decimal(200), gt=0, allow_inf_nan=False)
+    order_deadline_seconds: float = Field(default=2.0, ge=0.5, le=60.0)
+    execution: Policy = Policy.MARKETABLE
+    post_only_seconds: float = Field(default=30.0, ge=5.0, le=86_400.0)
+    kelly_part: float = Field(default=0.25, gt=0, le=0.25)
+    daily_volatility: float = Field(default=0.02, gt=0, le=1)
+    max_position_usd: Decimal = _amount(DEFAULT.max_position_value)
+    max_gross_usd: Decimal = _amount(DEFAULT.max_gross_value)
+    max_order_usd: Decimal = _amount(DEFAULT.max_order_value)
+    max_daily_loss_usd: Decimal = _amount(DEFAULT.max_daily_loss)
+    max_drawdown_usd: Decimal = _amount(DEFAULT.max_drawdown)
+    max_entries_per_hour: int = Field(default=DEFAULT.max_entries_per_hour, ge=1)
+    max_clock_skew_seconds: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     model_cache: Path = Path(".friday/models")
 
     @field_validator("symbols")
@@ -79,6 +99,24 @@ class TraderSettings(BaseSettings):
     def markets(self) -> tuple[str, ...]:
         """Return the symbols to trade."""
         return tuple(self.symbols.split(","))
+
+    @property
+    def limits(self) -> Limits:
+        """Return what the account may do."""
+        return Limits(
+            max_position_value=self.max_position_usd,
+            max_gross_value=self.max_gross_usd,
+            max_order_value=self.max_order_usd,
+            max_daily_loss=self.max_daily_loss_usd,
+            max_drawdown=self.max_drawdown_usd,
+            max_entries_per_hour=self.max_entries_per_hour,
+            max_clock_skew=timedelta(seconds=self.max_clock_skew_seconds),
+        )
+
+    @property
+    def appetite(self) -> Appetite:
+        """Return how much risk is wanted."""
+        return Appetite(kelly_part=self.kelly_part, daily_volatility=self.daily_volatility)
 
     @property
     def interval(self) -> timedelta:

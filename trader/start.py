@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import signal
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -95,7 +96,8 @@ def assemble(
         ExchangeRefused: It does not let us ask, or does not trade a market.
     """
     asked = Exchange(exchange_settings, world=world)
-    clock = ExchangeClock(asked.time(), world.monotonic())
+    wall = datetime.fromtimestamp(world.milliseconds() / 1000, UTC)
+    clock = ExchangeClock(asked.time(), world.monotonic(), wall)
     exchange = Exchange(exchange_settings, clock=lambda: clock.now(world.monotonic()), world=world)
     instruments = exchange.instruments(settings.markets)
     now = clock.now(world.monotonic())

@@ -8,6 +8,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 import xgboost as xgb
+from circumstances_of_ours import circumstances
 from orders_of_ours import XRP
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,14 +16,15 @@ from sqlalchemy.orm import Session
 from registry.contract import Contract
 from registry.served import ServedModel
 from sql.tables import DecisionRow, OrderRow, PredictionRow
-from trader import accounts, features, ledger, record
+from trader import accounts, features, history, journal, ledger, record
 from trader.bars import Bar
-from trader.closing import Circumstances, close_bar
+from trader.closing import close_bar, decide_again, flatten
 from trader.desk import Desk
+from trader.execution import Policy
+from trader.limits import Limits
 from trader.market import Quote
 from trader.models import ModelLoaded
-from trader.orders import Status
-from trader.risk import Limits
+from trader.orders import Cancelled, Filled, Status
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -87,6 +89,7 @@ def session(engine):
         accounts.record_adjustment(
             opened, "opening:USD", lines, reason="opening", who="test", at=START
         )
+        history.record_bars(opened, [bar(number) for number in range(features.WARM_UP)], "test")
         yield opened
 
 
@@ -94,17 +97,12 @@ def session(engine):
 def desk():
     opened = Desk(instrument=XRP, interval=MINUTE, trusted=True)
     opened.warm((bar(number), (None, None)) for number in range(features.WARM_UP))
+    opened.bid_depth = opened.ask_depth = Decimal(20_000)
     return opened
 
 
 LAST = bar(features.WARM_UP)
-AROUND = Circumstances(
-    now=LAST.end,
-    quote_age=timedelta(0),
-    exchange_status="online",
-    deadline=timedelta(seconds=5),
-    limits=Limits(max_position_value=Decimal(1000)),
-)
+AROUND = circumstances(LAST.end)
 
 
 def quote(at=LAST.end):
@@ -154,7 +152,9 @@ def test_an_edge_below_cost_is_written_down_as_a_no(session, desk, booster):
         ({"exchange_status": "maintenance"}, "exchange_status"),
         ({"quote_age": timedelta(seconds=3)}, "stale_quote"),
         ({"now": LAST.end + timedelta(minutes=2)}, "stale_bar"),
-        ({"limits": Limits(max_position_value=Decimal(1000), max_orders_per_minute=0)}, "throttle"),
+        ({"limits": Limits(max_orders_per_minute=0)}, "throttle"),
+        ({"clock_skew": None}, "clock_skew"),
+        ({"deadline": timedelta(seconds=61)}, "deadline"),
     ],
 )
 def test_a_refused_order_is_a_decision_with_the_code_of_the_refusal(
@@ -204,3 +204,91 @@ def test_a_challenger_scores_the_same_row_and_sends_nothing(session, desk, boost
     rows = session.scalars(select(PredictionRow).order_by(PredictionRow.model_version)).all()
     assert [row.role for row in rows] == ["production", "challenger"]
     assert rows[0].features == rows[1].features
+
+
+def test_without_a_quote_or_a_fee_the_decision_is_a_no_with_its_reason(session, desk, booster):
+    desk.models["production"] = model(booster, gain=0.05)
+
+    assert close_bar(session, desk, LAST, AROUND) is None
+    decision = session.scalars(select(DecisionRow)).one()
+    assert (decision.action, decision.reason_code) == ("none", "no_quote")
+    assert decision.inputs["model_version"] == 1
+
+
+def test_a_decision_keeps_what_it_went_by(session, desk, booster):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+
+    order = close_bar(session, desk, LAST, AROUND)
+
+    inputs = session.get(DecisionRow, order.decision_id).inputs
+    assert inputs["quote"]["ask"] == "2.001"
+    assert inputs["base_rate"] == 0.2
+    assert inputs["risk"]["standing"] == {"profit": "0", "opening": "0", "peak": "0"}
+    assert inputs["risk"]["clock_skew"] == 0.0
+
+
+def settle(session, order, *, filled="0"):
+    at = order.created_at
+    if Decimal(filled):
+        fill = Filled(
+            at=at,
+            exec_id=f"T{order.id[:8]}",
+            quantity=Decimal(filled),
+            price=order.limit,
+            cost=Decimal(filled) * order.limit,
+            fee=Decimal(0),
+            liquidity="maker",
+        )
+        journal.record_event(session, order.id, fill)
+    return journal.record_event(session, order.id, Cancelled(at=at))
+
+
+def test_what_rested_in_vain_is_decided_again_and_taken(session, desk, booster):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+    rested = close_bar(session, desk, LAST, replace(AROUND, policy=Policy.POST_ONLY))
+    assert (rested.limit, rested.time_in_force, desk.worked) == (Decimal(2), "gtc", rested.id)
+    settle(session, rested)
+
+    taken = decide_again(session, desk, replace(AROUND, policy=Policy.POST_ONLY))
+
+    assert (taken.time_in_force, taken.rests) == ("ioc", False)
+    assert taken.limit > quote().ask
+    assert taken.decision_id == f"{rested.decision_id}-again"
+    assert decide_again(session, desk, AROUND) is None
+
+
+def test_a_loss_beyond_the_limit_halts_entries_until_a_person_resumes(session, desk, booster):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+    bought = close_bar(session, desk, LAST, AROUND)
+    settle(session, bought, filled=bought.quantity)
+    accounts.mark_equity(session, START - timedelta(minutes=1), Decimal(400))
+
+    following = bar(features.WARM_UP + 1)
+    close_bar(session, desk, following, replace(AROUND, now=following.end))
+
+    halt = record.current_halt(session)
+    assert (halt.reason_code, halt.who) == ("daily_loss", "trader")
+
+
+def test_flattening_sells_what_is_held_once_and_writes_down_a_refusal_once(session, desk, booster):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+    bought = close_bar(session, desk, LAST, AROUND)
+    record.halt(session, reason_code="flatten", reason="going home", who="test", at=START)
+    halt = record.current_halt(session)
+    assert flatten(session, desk, AROUND, halt) is None  # an order is under way
+    settle(session, bought, filled="50")
+
+    stale = replace(AROUND, quote_age=timedelta(seconds=3))
+    assert flatten(session, desk, stale, halt) is None
+    assert flatten(session, desk, stale, halt) is None
+    sold = flatten(session, desk, AROUND, halt)
+
+    assert (sold.side, sold.quantity) == ("sell", 50)
+    codes = session.scalars(select(DecisionRow.reason_code).order_by(DecisionRow.id)).all()
+    assert sorted(codes) == ["edge", "flatten", "stale_quote"]
+    settle(session, sold, filled="50")
+    assert flatten(session, desk, AROUND, halt) is None

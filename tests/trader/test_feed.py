@@ -74,6 +74,8 @@ def test_a_symbol_is_trusted_once_its_book_and_its_trades_are_there():
         ask=Decimal("2.10000"),
         bid_quantity=Decimal(5),
         ask_quantity=Decimal("7.5"),
+        bid_depth=Decimal("10.45"),
+        ask_depth=Decimal("15.75"),
         heard=0.1,
         at=HALF_PAST,
     )

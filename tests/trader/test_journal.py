@@ -17,7 +17,14 @@ from sql import explanation, reads
 from trader import accounts, journal, ledger, record
 from trader.errors import IllegalTransition, OrderUnknown
 from trader.market import Side
-from trader.orders import LostTrack, Status, client_order_id
+from trader.orders import (
+    Amending,
+    AmendRefused,
+    Cancelling,
+    LostTrack,
+    Status,
+    client_order_id,
+)
 from trader.strategy import decide
 
 
@@ -84,16 +91,69 @@ def test_lines_that_do_not_balance_are_not_booked(session):
         accounts.book(session, "T1", ledger.opening_lines("USD", Decimal(5))[:1], NOON)
 
 
-def test_profit_counts_from_when_it_was_realised(session):
-    sell = order(id=client_order_id("xrp-usd-2", 1), side=Side.SELL)
-    for one, fill in ((order(), filled(10, "T1")), (sell, filled(10, "T2", price="2.5"))):
-        journal.record_intent(session, one)
-        later = replace(fill, at=NOON + timedelta(hours=one is sell))
-        journal.record_event(session, one.id, later)
+def test_profit_is_what_trades_brought_and_what_is_held_at_its_price(session):
+    journal.record_intent(session, order())
+    journal.record_event(session, order().id, filled(10, "T1"))
 
-    assert accounts.realised_since(session, NOON) == Decimal("4.64")
-    assert accounts.realised_since(session, NOON + timedelta(hours=1)) == Decimal("4.8")
-    assert accounts.realised_since(session, NOON + timedelta(hours=2)) == 0
+    assert accounts.profit(session, {"XRP/USD": Decimal("2.5")}) == Decimal("4.84")
+    assert accounts.profit(session, {}) is None
+
+    sell = order(id=client_order_id("xrp-usd-2", 1), side=Side.SELL)
+    journal.record_intent(session, sell)
+    journal.record_event(session, sell.id, filled(10, "T2", price="2.5"))
+    assert accounts.profit(session, {}) == Decimal("4.64")
+
+
+def mark(session, profit, **before):
+    accounts.mark_equity(session, NOON - timedelta(**before), Decimal(profit))
+
+
+def test_losses_are_counted_from_midnight_and_from_the_best_of_thirty_days(session):
+    for profit, before in ((900, {"days": 31}), (70, {"days": 9}), (20, {"hours": 15}), (-5, {})):
+        mark(session, profit, **before)
+
+    found = accounts.standing(session, Decimal(-10), NOON)
+
+    assert (found.lost_today, found.drawdown) == (30, 80)
+
+
+def test_the_first_mark_of_a_day_opens_it_where_there_is_none_before(session):
+    assert accounts.standing(session, Decimal(7), NOON).lost_today == 0
+    mark(session, 9, hours=1)
+
+    assert accounts.standing(session, Decimal(7), NOON).lost_today == 2
+
+
+def test_whoever_lifts_a_halt_over_losses_has_them_counted_from_when_it_was_raised(session):
+    mark(session, 500, days=2)
+    mark(session, 100, hours=1)
+    halted = NOON - timedelta(hours=1)
+    record.halt(session, reason_code="drawdown", reason="r", who="trader", at=halted)
+    assert accounts.standing(session, Decimal(90), NOON).drawdown == 410
+
+    record.resume(session, reason="understood", who="test", at=NOON)
+
+    found = accounts.standing(session, Decimal(90), NOON)
+    assert (found.lost_today, found.drawdown) == (10, 10)
+
+
+def test_what_is_asked_of_an_order_is_on_record_and_too_late_it_changes_nothing(session):
+    one = order(worst=Decimal("2.2"), time_in_force="gtc")
+    journal.record_intent(session, one)
+    journal.record_event(session, one.id, accepted())
+
+    moved = journal.record_event(session, one.id, Amending(at=NOON, limit=Decimal("2.15")))
+    back = AmendRefused(at=NOON, limit=Decimal("2.1"), reason="crosses")
+    assert moved.limit == Decimal("2.15")
+    assert journal.record_event(session, one.id, back).limit == Decimal("2.1")
+    journal.record_event(session, one.id, Cancelling(at=NOON, reason="time"))
+    assert journal.order_by_id(session, one.id).cancelling
+
+    ended = journal.record_event(session, one.id, cancelled())
+    again = journal.record_event(session, one.id, Amending(at=NOON, limit=Decimal(3)))
+    assert again == ended
+    kinds = [event.kind for event in explanation.why(session, one.id).events]
+    assert kinds == ["intended", "accepted", "amending", "amendrefused", "cancelling", "cancelled"]
 
 
 EVENTS = st.one_of(

@@ -94,6 +94,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("symbol", name=op.f("pk_instruments")),
     )
     op.create_table(
+        "equity_marks",
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("profit", sa.Numeric(precision=38, scale=18), nullable=False),
+        sa.PrimaryKeyConstraint("at", name=op.f("pk_equity_marks")),
+    )
+    op.create_table(
         "ledger_entries",
         sa.Column("transaction_id", sa.String(), nullable=False),
         sa.Column("line", sa.Integer(), nullable=False),
@@ -344,6 +350,8 @@ def upgrade() -> None:
         sa.Column("side", sa.String(), nullable=False),
         sa.Column("quantity", sa.Numeric(precision=38, scale=18), nullable=False),
         sa.Column("limit_price", sa.Numeric(precision=38, scale=18), nullable=False),
+        sa.Column("worst_price", sa.Numeric(precision=38, scale=18), nullable=True),
+        sa.Column("cancelling", sa.Boolean(), nullable=False),
         sa.Column("time_in_force", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("filled", sa.Numeric(precision=38, scale=18), nullable=False),
@@ -440,6 +448,7 @@ def downgrade() -> None:
     op.drop_table("price_bars", schema="market")
     op.drop_index(op.f("ix_ledger_entries_asset"), table_name="ledger_entries")
     op.drop_table("ledger_entries")
+    op.drop_table("equity_marks")
     op.drop_table("instruments")
     op.drop_table("halts")
     op.drop_index(

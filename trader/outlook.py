@@ -1,0 +1,227 @@
+"""Everything that risk looks at, gathered from the record, a desk and the circumstances.
+
+Works in the caller's transaction and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from sql.tables import DecisionRow, FillRow, OrderEventRow, OrderRow, PriceBarRow
+from trader import accounts, features, journal, record
+from trader.limits import Act, Sent, View, state_for
+from trader.market import Side
+from trader.strategy import Situation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Select
+    from sqlalchemy.orm import Session
+
+    from trader.desk import Desk, Score
+    from trader.execution import Policy
+    from trader.limits import Limits, Standing, State
+    from trader.orders import Order
+    from trader.sizing import Appetite
+
+NOTHING = Decimal(0)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+REPEATS_SEEN = timedelta(minutes=1)
+OUR_ACTS = ("intended", "amending", "cancelling")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What the shell knows beside the market: the time, the account's state, the limits.
+
+    `marks` are the present prices of the markets, `patience` is how long an order may rest.
+    """
+
+    now: datetime
+    quote_age: timedelta | None
+    exchange_status: str
+    deadline: timedelta
+    limits: Limits
+    policy: Policy
+    patience: timedelta
+    appetite: Appetite
+    marks: Mapping[str, Decimal]
+    clock_skew: timedelta | None
+    switch_age: timedelta | None
+
+
+def state(session: Session) -> State:
+    """Return the trading state that the standing halts leave."""
+    return state_for(halt.reason_code for halt in record.current_halts(session))
+
+
+def standing(session: Session, around: Circumstances) -> Standing | None:
+    """Return how the account stands at present prices, or None if one is not known."""
+    profit = accounts.profit(session, around.marks)
+    return None if profit is None else accounts.standing(session, profit, around.now)
+
+
+def caps(session: Session, desk: Desk, around: Circumstances) -> tuple[Decimal, Decimal]:
+    """Return what one order may be worth: to buy, and to sell what is held."""
+    volume = _day_volume(session, desk, around.now)
+    limits = around.limits
+    return (
+        limits.order_cap(depth=desk.ask_depth, day_volume=volume, reduces=False),
+        limits.order_cap(depth=desk.bid_depth, day_volume=volume, reduces=True),
+    )
+
+
+def under_way(session: Session, desk: Desk) -> bool:
+    """Tell whether an order of this market may still trade."""
+    return any(order.symbol == desk.symbol for order in journal.unsettled_orders(session))
+
+
+def situation(
+    session: Session, desk: Desk, around: Circumstances, score: Score, policy: Policy
+) -> Situation:
+    """Return what a decision on the desk's last bar goes by."""
+    assert desk.quote is not None
+    contract = score.model.served.contract
+    most_to_buy, most_to_sell = caps(session, desk, around)
+    return Situation(
+        instrument=desk.instrument,
+        quote=desk.quote,
+        policy=policy,
+        probability=score.probability,
+        base_rate=contract.base_rate,
+        gain=contract.gain,
+        loss=contract.loss,
+        horizon_bars=contract.horizon_bars,
+        held=accounts.held(session, desk.symbol),
+        bars_held=_bars_held(session, desk, contract.horizon_bars),
+        under_way=under_way(session, desk),
+        cash=accounts.ledger_balances(session).get(desk.instrument.quote, NOTHING),
+        volatility=desk.volatility.over(DAY.total_seconds(), desk.interval.total_seconds()),
+        appetite=around.appetite,
+        max_position_value=around.limits.max_position_value,
+        most_to_buy=most_to_buy,
+        most_to_sell=most_to_sell,
+    )
+
+
+def view(session: Session, desk: Desk, around: Circumstances, decision_id: str) -> View:
+    """Return what is known at this moment about an order of this desk's market."""
+    pending = journal.unsettled_orders(session)
+    here = [order for order in pending if order.symbol == desk.symbol]
+    buying = [order for order in pending if order.side is Side.BUY]
+    bar = desk.last_bar
+    return View(
+        state=state(session),
+        instrument=desk.instrument,
+        limits=around.limits,
+        interval=desk.interval,
+        quote=desk.quote,
+        quote_age=around.quote_age,
+        trusted=desk.trusted,
+        bar=None if bar is None else bar.start,
+        bar_age=None if bar is None else around.now - bar.end,
+        feature_hash=features.HASH,
+        clock_skew=around.clock_skew,
+        volatility=desk.volatility.over(60, desk.interval.total_seconds()),
+        day_volume=_day_volume(session, desk, around.now),
+        bid_depth=desk.bid_depth,
+        ask_depth=desk.ask_depth,
+        position=accounts.held(session, desk.symbol),
+        buying=sum((o.reserved for o in here if o.side is Side.BUY), NOTHING),
+        selling=sum((o.reserved for o in here if o.side is Side.SELL), NOTHING),
+        elsewhere=_elsewhere(session, desk.symbol, buying, around.marks),
+        cash=accounts.ledger_balances(session).get(desk.instrument.quote, NOTHING),
+        promised=sum((order.reserved * order.limit for order in buying), NOTHING),
+        standing=standing(session, around),
+        entries=_entries(session, desk.symbol, around.now),
+        decided=session.scalar(_any_order(decision_id)) is not None,
+        sent=_sent(session, around.now),
+        acts=_acts(session, desk.symbol, around.now),
+        exchange_status=around.exchange_status,
+        switch_age=around.switch_age,
+    )
+
+
+def _bars_held(session: Session, desk: Desk, horizon_bars: int) -> int:
+    """Count bars since the last decision that bought; without one the horizon has passed."""
+    bought = session.scalar(
+        select(func.max(DecisionRow.bar_start))
+        .join(OrderRow, OrderRow.decision_id == DecisionRow.id)
+        .where(DecisionRow.symbol == desk.symbol, OrderRow.side == Side.BUY, OrderRow.filled > 0)
+    )
+    if bought is None or desk.last_bar is None:
+        return horizon_bars
+    return (desk.last_bar.start - bought) // desk.interval
+
+
+def _day_volume(session: Session, desk: Desk, now: datetime) -> Decimal | None:
+    return session.scalar(
+        select(func.sum(PriceBarRow.volume * PriceBarRow.close)).where(
+            PriceBarRow.symbol == desk.symbol,
+            PriceBarRow.interval_seconds == desk.interval.total_seconds(),
+            PriceBarRow.start >= now - DAY,
+        )
+    )
+
+
+def _elsewhere(
+    session: Session, symbol: str, buying: list[Order], marks: Mapping[str, Decimal]
+) -> Decimal | None:
+    total = sum((o.reserved * o.limit for o in buying if o.symbol != symbol), NOTHING)
+    others = select(FillRow.symbol).where(FillRow.symbol != symbol).distinct()
+    for other in session.scalars(others).all():
+        quantity = accounts.held(session, other)
+        if quantity and other not in marks:
+            return None
+        total += max(quantity, NOTHING) * marks.get(other, NOTHING)
+    return total
+
+
+def _entries(session: Session, symbol: str, now: datetime) -> int:
+    since = max(filter(None, (now - HOUR, accounts.lifted(session, "repeated_execution"))))
+    count = session.scalar(
+        select(func.count()).where(
+            OrderRow.symbol == symbol,
+            OrderRow.side == Side.BUY,
+            OrderRow.filled > 0,
+            OrderRow.created_at > since,
+        )
+    )
+    return count or 0
+
+
+def _any_order(decision_id: str) -> Select[tuple[str]]:
+    return select(OrderRow.id).where(OrderRow.decision_id == decision_id).limit(1)
+
+
+def _sent(session: Session, now: datetime) -> tuple[Sent, ...]:
+    return tuple(
+        Sent(
+            symbol=order.symbol,
+            side=order.side,
+            quantity=order.quantity,
+            limit=order.limit,
+            age=now - order.created_at,
+        )
+        for order in journal.orders_since(session, now - REPEATS_SEEN)
+    )
+
+
+def _acts(session: Session, symbol: str, now: datetime) -> tuple[Act, ...]:
+    rows = session.execute(
+        select(OrderEventRow.kind, OrderEventRow.at)
+        .join(OrderRow, OrderRow.id == OrderEventRow.order_id)
+        .where(
+            OrderRow.symbol == symbol,
+            OrderEventRow.kind.in_(OUR_ACTS),
+            OrderEventRow.at > now - HOUR,
+        )
+    )
+    return tuple(Act(kind=kind, age=now - at) for kind, at in rows)

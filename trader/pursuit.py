@@ -1,0 +1,102 @@
+"""Work the orders that rest, and do what standing halts ask: cancel, or sell everything.
+
+What is asked of the exchange is committed before it is asked. What the exchange does not
+answer is asked again at the next look; reports and reconciliation say what became of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from trader import closing, journal, outlook, record
+from trader.errors import ExchangeRefused, ExchangeUnreachable
+from trader.execution import Amend, Cancel, follow
+from trader.limits import FLATTEN
+from trader.orders import Amending, AmendRefused, Cancelling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Engine
+
+    from trader.desk import Desk
+    from trader.exchange import Exchange
+    from trader.execution import Step
+    from trader.limits import State
+    from trader.orders import Order
+    from trader.outlook import Circumstances
+
+
+def pursue(
+    engine: Engine,
+    exchange: Exchange,
+    desks: Mapping[str, Desk],
+    around: Callable[[Desk], Circumstances],
+) -> list[Order]:
+    """Look after every order that rests, and return the orders to be sent now.
+
+    They are committed already: one after a resting order that was not filled in time, or
+    one that a person asked for by `friday flatten`.
+    """
+    with Session(engine) as session:
+        state = outlook.state(session)
+        resting = [order for order in journal.unsettled_orders(session) if order.rests]
+    for order in resting:
+        desk = desks.get(order.symbol)
+        if desk is not None:  # else another configuration's; the exchange's switch ends it
+            _work(engine, exchange, order, desk, state=state, around=around(desk))
+    found = [_next(engine, desk, around(desk)) for desk in desks.values()]
+    return [order for order in found if order is not None]
+
+
+def _work(
+    engine: Engine,
+    exchange: Exchange,
+    order: Order,
+    desk: Desk,
+    *,
+    state: State,
+    around: Circumstances,
+) -> None:
+    quote = desk.quote if desk.trusted else None
+    step = follow(order, quote, state=state, now=around.now, patience=around.patience)
+    try:
+        _take(engine, exchange, order, step, around)
+    except (ExchangeRefused, ExchangeUnreachable) as error:
+        sys.stderr.write(f"order {order.id[:12]} is left as it is for now: {error}\n")
+
+
+def _take(
+    engine: Engine, exchange: Exchange, order: Order, step: Step, around: Circumstances
+) -> None:
+    match step:
+        case Amend(limit=limit):
+            if _note(engine, order, Amending(at=around.now, limit=limit)):
+                deadline = around.now + around.deadline
+                if not exchange.amend(order, limit, deadline):
+                    left = AmendRefused(at=around.now, limit=order.limit, reason="the exchange")
+                    _note(engine, order, left)
+        case Cancel(reason=reason):
+            if _note(engine, order, Cancelling(at=around.now, reason=reason)):
+                exchange.cancel(order.id)
+
+
+def _note(engine: Engine, order: Order, event: Amending | AmendRefused | Cancelling) -> bool:
+    """Write down what is asked of an order; return whether it may still trade."""
+    with Session(engine) as session, session.begin():
+        return not journal.record_event(session, order.id, event).status.final
+
+
+def _next(engine: Engine, desk: Desk, around: Circumstances) -> Order | None:
+    with Session(engine) as session, session.begin():
+        flatten = next((h for h in record.current_halts(session) if h.reason_code == FLATTEN), None)
+        if flatten is not None:
+            return closing.flatten(session, desk, around, flatten)
+        worked = desk.worked and journal.order_by_id(session, desk.worked)
+        if not worked or not worked.status.final:
+            return None
+        desk.worked = None
+        return closing.decide_again(session, desk, around) if worked.remaining else None
