@@ -40,14 +40,19 @@ def merged(
     liquidity = exchange.liquidity[pair.symbol]
     made = []
     for buys in (True, False):
-        resting: Side = [
-            (order.limit, order.visible)
-            for order in exchange.resting(pair.symbol, buys=buys)
-            if order.limit is not None
-        ]
+        resting = resting_levels(exchange, pair, buys=buys)
         sides = liquidity.sides(times, depth + 1, asks=not buys)
         made.append([_merge(side, resting, depth, buys=buys) for side in sides])
     return made[0], made[1]
+
+
+def resting_levels(exchange: Exchange, pair: Pair, *, buys: bool) -> Side:
+    """Give what clients' orders show on one side as (ticks, lots), best and oldest first."""
+    return [
+        (order.limit, order.visible)
+        for order in exchange.resting(pair.symbol, buys=buys)
+        if order.limit is not None
+    ]
 
 
 def _merge(side: Side, resting: Side, depth: int, *, buys: bool) -> Side:
@@ -94,9 +99,13 @@ def _beyond(price: int, worst: int, *, falling: bool) -> bool:
 
 
 def levels_text(pair: Pair, side: Side) -> str:
-    """Write levels with full precision, all digits of each in one go."""
-    tick, lot = 10**pair.price_decimals, 10**pair.lot_decimals
+    """Write levels with full precision."""
+    prices, lots = (np.array([level[part] for level in side], np.int64) for part in (0, 1))
+    return ",".join(levels_texts(pair, prices, lots))
+
+
+def levels_texts(pair: Pair, prices: Ints, lots: Ints) -> list[str]:
+    """Write many levels with full precision, all digits of each in one go."""
     form = f'{{"price":%d.%0{pair.price_decimals}d,"qty":%d.%0{pair.lot_decimals}d}}'
-    return ",".join(
-        [form % (price // tick, price % tick, lots // lot, lots % lot) for price, lots in side]
-    )
+    parts = [*np.divmod(prices, 10**pair.price_decimals), *np.divmod(lots, 10**pair.lot_decimals)]
+    return [form % row for row in zip(*(part.tolist() for part in parts), strict=True)]

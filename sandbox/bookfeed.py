@@ -5,20 +5,35 @@ However fast the exchange's time runs, every change of the market's quotes is a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sandbox.book import Side, changes, checksum, crossed, levels_text, merged, shown
+from sandbox.book import (
+    Side,
+    changes,
+    checksum,
+    crossed,
+    levels_text,
+    merged,
+    resting_levels,
+    shown,
+)
+from sandbox.rapid import Grid, unrolled
 from sandbox.wire import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sandbox.exchange import Exchange
     from sandbox.instruments import Pair
+    from sandbox.market import Ints
 
 MOST_MOMENTS = 4096
 CELLS_AT_ONCE = 20_000
+WIDEST = 25
+FEWEST = 4
 Sides = tuple[Side, Side]
+Strikes = Callable[[int], bool]
 
 
 class BookFeed:
@@ -36,22 +51,43 @@ class BookFeed:
         """Write what was told last as the first message of a subscription."""
         return self._text(self._told, self._told, now, "snapshot")
 
-    def unroll(self, until: int, strikes: Callable[[int], bool]) -> Iterator[bytes]:
+    def unroll(self, until: int, strikes: Strikes | None) -> Iterator[bytes]:
         """Write every change of the market up to a moment, with clients' orders as they stand.
 
         Of more than two hours at once only the last two are told. `strikes` tells whether a
-        fault wants the book crossed.
+        fault wants the book crossed; without it none does.
         """
         times = self._exchange.market.moments(self._pair, self._until, until)[-MOST_MOMENTS:]
         self._until = max(self._until, until)
         rows = max(CELLS_AT_ONCE // self._depth, 1)
         for first in range(0, len(times), rows):
             part = times[first : first + rows]
-            bids, asks = merged(self._exchange, self._pair, part, self._depth)
-            for time, *sides in zip(part.tolist(), bids, asks, strict=True):
-                yield from self._tell((sides[0], sides[1]), time, strikes)
+            grids = None if self._crossed or strikes is not None else self._grids(part)
+            if grids is None:
+                bids, asks = merged(self._exchange, self._pair, part, self._depth)
+                for time, *sides in zip(part.tolist(), bids, asks, strict=True):
+                    yield from self._tell((sides[0], sides[1]), time, strikes)
+            else:
+                yield from unrolled(self._pair, part, *grids)
+                self._told = grids[0].last(), grids[1].last()
 
-    def refresh(self, now: int, strikes: Callable[[int], bool]) -> Iterator[bytes]:
+    def _grids(self, times: Ints) -> tuple[Grid, Grid] | None:
+        """Give both sides from what was told last on, if no client's order shows in them."""
+        made, depth = [], self._depth
+        if depth > WIDEST or len(times) < FEWEST:
+            return None
+        for buys, told in ((True, self._told[0]), (False, self._told[1])):
+            liquidity = self._exchange.liquidity[self._pair.symbol]
+            price, lots = liquidity.grid(times, depth, asks=not buys)
+            if len(told) < depth or not lots.all():
+                return None
+            orders = resting_levels(self._exchange, self._pair, buys=buys)
+            if orders and (orders[0][0] >= price.min() if buys else orders[0][0] <= price.max()):
+                return None
+            made.append(Grid(price, lots).after(told))
+        return made[0], made[1]
+
+    def refresh(self, now: int, strikes: Strikes | None) -> Iterator[bytes]:
         """Write how the book stands now, if that is not what was told."""
         sides = shown(self._exchange, self._pair, now, self._depth)
         yield from self._tell(sides, now, strikes)
@@ -61,8 +97,8 @@ class BookFeed:
         """Whether the last message told of a book that never was."""
         return self._crossed
 
-    def _tell(self, after: Sides, now: int, strikes: Callable[[int], bool]) -> Iterator[bytes]:
-        self._crossed = strikes(now)
+    def _tell(self, after: Sides, now: int, strikes: Strikes | None) -> Iterator[bytes]:
+        self._crossed = strikes is not None and strikes(now)
         if self._crossed:
             after = crossed(*after)
         before = self._told

@@ -19,6 +19,8 @@ from sandbox.server import bind
 from sandbox.server import serve as serve_venue
 from sandbox.tls import make_lock
 
+YOUNG = 50_000, 20, 50  # objects, then rounds, until cycles, which are few, are searched for
+
 
 @click.group(invoke_without_command=True, context_settings={"auto_envvar_prefix": "SANDBOX"})
 @click.pass_context
@@ -128,6 +130,7 @@ def serve(context: click.Context, /, **options: Any) -> None:
             name = f"{host}:{each.getsockname()[1]}"
             click.echo(f"sandbox listens on http{end}://{name} and ws{end}://{name}/v2")
     gc.freeze()
+    gc.set_threshold(*YOUNG)
     try:
         asyncio.run(serve_venue(venue, door, tls_door, lock))
     except StateLost as problem:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sandbox.book import best
-from sandbox.bookfeed import BookFeed
+from sandbox.bookfeed import BookFeed, Strikes
 from sandbox.candles import candles, interval_begin
 from sandbox.connection import Connection, Topic
 from sandbox.history import Span
@@ -117,25 +116,27 @@ class Feeds:
     def unroll(self, pair: Pair, until: int) -> None:
         """Tell how the book changed up to a moment, before clients' orders change it, too."""
         for topic in self._topics("book", pair.symbol):
-            for message in self._books[topic].unroll(until, partial(self._strikes, pair)):
+            for message in self._books[topic].unroll(until, self._crossing(pair)):
                 self._send(topic, message)
 
     def _publish_book(self, topic: Topic, now: int, *, changed: bool) -> None:
         pair, book = BY_SYMBOL[topic.symbol], self._books[topic]
-        strikes = partial(self._strikes, pair)
+        strikes = self._crossing(pair)
         for message in book.unroll(now, strikes):
             self._send(topic, message)
         if changed or book.mends or self._venue.faults.waiting:
             for message in book.refresh(now, strikes):
                 self._send(topic, message)
 
-    def _strikes(self, pair: Pair, now: int) -> bool:
-        """Tell whether a fault wants the book crossed."""
+    def _crossing(self, pair: Pair) -> Strikes | None:
+        """Give what tells whether a fault wants the book crossed, if any fault waits."""
         faults = self._venue.faults
-        if not faults.waiting:
-            return False
-        taken = faults.take({"crossed_book"}, now, channel="book", symbol=pair.symbol)
-        return taken is not None
+
+        def strikes(now: int) -> bool:
+            taken = faults.take({"crossed_book"}, now, channel="book", symbol=pair.symbol)
+            return taken is not None
+
+        return strikes if faults.waiting else None
 
     def _publish_ticker(self, pair: Pair, now: int, *, traded: bool) -> None:
         topics = list(self._topics("ticker", pair.symbol))

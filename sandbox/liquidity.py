@@ -12,8 +12,6 @@ import msgspec
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sandbox.instruments import Pair
     from sandbox.market import Ints, Market
     from sandbox.orders import Order
@@ -73,22 +71,27 @@ class Liquidity:
 
     def sides(self, times: Ints, depth: int, *, asks: bool) -> list[list[tuple[int, int]]]:
         """Give what is left of one side as (ticks, lots) at many moments in order."""
-        levels = self._market.sides(self.pair, times, depth, asks=asks)
-        prices, quantities = levels.price.tolist(), levels.quantity.tolist()
-        if not self._taken and quantities and levels.quantity.all():
-            return [list(zip(*row, strict=True)) for row in zip(prices, quantities, strict=True)]
-        stamps = levels.stamp.tolist()
-        rows = zip(prices, quantities, stamps, strict=True)
-        return [self._left(zip(*row, strict=True), asks=asks) for row in rows]
+        rows = zip(*(part.tolist() for part in self.grid(times, depth, asks=asks)), strict=True)
+        return [
+            [(price, lots) for price, lots in zip(*row, strict=True) if lots > 0] for row in rows
+        ]
 
-    def _left(self, row: Iterable[tuple[int, int, int]], *, asks: bool) -> list[tuple[int, int]]:
-        found = []
-        for price, lots, stamp in row:
-            taken = self._taken.get((asks, price))
-            left = lots if taken is None or taken[0] != stamp else lots - taken[1]
-            if left > 0:
-                found.append((price, left))
-        return found
+    def grid(self, times: Ints, depth: int, *, asks: bool) -> tuple[Ints, Ints]:
+        """Give prices and what is left there at many moments, a row for each, 0 lots for none."""
+        levels = self._market.sides(self.pair, times, depth, asks=asks)
+        price, left = levels.price, levels.quantity
+        if self._taken and len(price):
+            low, high = int(price.min()), int(price.max())
+            near = [
+                (key[1], *gone)
+                for key, gone in self._taken.items()
+                if key[0] == asks and low <= key[1] <= high
+            ]
+            left = left.copy() if near else left
+            for at, stamp, lots in near:
+                left[(price == at) & (levels.stamp == stamp)] -= lots
+            left = np.maximum(left, 0)
+        return price, left
 
     def at(self, time: int, price: int, *, asks: bool) -> int:
         """Give what is left at one price on one side."""
