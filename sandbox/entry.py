@@ -55,6 +55,7 @@ def draft(exchange: Exchange, account: str, request: OrderRequest, now: int) -> 
         close=request.close,
         tier=exchange.volumes.tier(account, now),
         display=request.display,
+        shown=request.display,
         starts=request.starts,
         status=PENDING if request.starts > now else OPEN,
     )

@@ -168,7 +168,7 @@ def read_change(order: Order, params: Params) -> Change:
         return number
 
     for name in ("limit_price_type", "trigger_price_type"):
-        if params.get(name) not in {None, "static"}:
+        if params.get(name, "static") != "static":
             raise Refused(f"EGeneral:Invalid arguments:{name}")
     change = Change(
         quantity=read("order_qty", lots),

@@ -28,6 +28,8 @@ NAMES = (
     *("timeinforce", "expiretm", "deadline", "validate", "stptype", "leverage", "reduce_only"),
     *("txid", "start", "end", "ofs", "trades", "asset", "timeout", "orders", "cl_ord_ids"),
     *("order_qty", "limit_price", "id", "count", "since", "interval"),
+    *("displayvol", "starttm", "trigger", "trigger_price", "display_qty", "limit_price_type"),
+    *("close[ordertype]", "close[price]", "close[price2]"),
 )
 forms = st.dictionaries(st.sampled_from(NAMES), values, max_size=8)
 plausible = st.fixed_dictionaries(
@@ -116,6 +118,7 @@ PARAMS = (
     *("channel", "symbol", "depth", "interval", "snapshot", "token", "order_type", "side"),
     *("order_qty", "limit_price", "cl_ord_id", "order_userref", "order_id", "deadline", "orders"),
     *("timeout", "event_trigger", "cash_order_qty", "expire_time", "time_in_force", "stp_type"),
+    *("display_qty", "effective_time", "triggers", "conditional", "fee_preference", "post_only"),
 )
 params = st.dictionaries(st.sampled_from(PARAMS), values, max_size=6)
 
