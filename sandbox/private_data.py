@@ -116,7 +116,10 @@ def _lagging(venue: Venue, order: Order, now: int) -> Order:
     if now - last.time >= fault.seconds * SECOND_NS:
         return order
     venue.faults.strike(fault, f"OpenOrders {order.txid}", now)
-    return replace(order, quantity=before.quantity, limit=before.limit)
+    stop = order.stop
+    if stop is not None and before.trigger is not None:
+        stop = replace(stop, trigger=before.trigger)
+    return replace(order, quantity=before.quantity, limit=before.limit, stop=stop)
 
 
 def open_orders(venue: Venue, key: Key, form: Form, now: int) -> Any:

@@ -9,6 +9,8 @@ from sandbox.errors import Refused
 from sandbox.exchange import Exchange
 from sandbox.index import WINDOW_NS, index_price, index_series
 from sandbox.instruments import BY_SYMBOL
+from sandbox.limits import Limits
+from sandbox.opening import Settings, open_venue
 from sandbox.orders import OrderRequest, Reported
 from sandbox.passage import advance
 from sandbox.synthetic import HOUR_NS, Synthetic
@@ -91,6 +93,50 @@ def test_a_scheduled_order_that_cannot_be_paid_any_more_ends(exchange):
     assert (order.status, order.reason) == ("canceled", "Insufficient funds")
 
 
+def test_what_is_scheduled_hidden_or_queued_survives_a_restart(tmp_path):
+    def reopen():
+        return open_venue(
+            Settings(
+                seed=7,
+                market="synthetic",
+                edge=150,
+                clock="simulated",
+                speed=1,
+                start="2026-03-01T10:30:00Z",
+                state=str(tmp_path / "state"),
+                fees=1,
+                balance=("USD=10000", "XRP=5000"),
+                key="key",
+                secret="c2VjcmV0" * 8,
+            )
+        )
+
+    venue = reopen()
+    now = venue.sync()
+    bid, _ = venue.exchange.market.touch(XRP, now)
+    starts = now + 60 * SECOND
+    later = venue.exchange.place("main", wanted("market", "buy", 1500, starts=starts), now)
+    hidden = venue.exchange.place(
+        "main", wanted("iceberg", "sell", 100, limit=bid + 900, display=20 * LOT), now
+    )
+    venue.commit(now)
+    venue.store.close()
+    again = reopen()
+    kept = {order.txid: order for order in again.exchange.open.values()}
+    assert (kept[later.txid].status, kept[later.txid].starts) == ("pending", starts)
+    assert kept[hidden.txid] == hidden
+    assert again.exchange.accounts.held == venue.exchange.accounts.held
+    again.clock.advance(120 * SECOND)
+    after = again.sync()
+    again.commit(after)
+    assert again.order(later.txid).status == "closed"
+    again.store.close()
+
+    third = reopen().exchange
+    assert third.volumes.of("main", after) == again.exchange.volumes.of("main", after) > 2500
+    assert third.volumes.tier("main", after) == 2
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -169,3 +215,10 @@ def test_a_limit_price_may_count_from_the_last_trade(exchange):
                               ("#1%", "buy", last - last // 100)):  # fmt: skip
         order = exchange.place("ann", wanted("limit", side, 10, terms=(text, "")), START)
         assert order.limit == price
+
+
+def test_scheduled_orders_have_a_limit_of_their_own():
+    limits = Limits("starter")
+    limits.check_scheduled(59)
+    with pytest.raises(Refused, match="EOrder:Scheduled orders limit exceeded"):
+        limits.check_scheduled(60)
