@@ -17,7 +17,7 @@ from ops.bench.caller import Caller, ask
 from ops.bench.exchange import Sandbox, running
 from ops.bench.figures import Figure
 from ops.bench.kills import campaign
-from ops.bench.reader import Reader
+from ops.bench.reader import Heard, Reader
 
 if TYPE_CHECKING:
     from ops.bench.figures import Plan
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SYMBOLS = ["XRP/USD", "DOGE/USD", "BTC/USD"]
 RICH = ("--balance", "USD=1000000000", "--balance", "XRP=1000000000", "--fees", "8")
 FAST = "20000"
-STEADY = "6000"
+PASSING, LIKELY = 300, 480  # seconds, and how many messages they bring at least
 BEGIN = ("--start", "2026-03-01T00:00:00Z")
 MEBIBYTE = 1 << 20
 MARKET = {"pair": "XRPUSD", "ordertype": "market", "volume": "5"}
@@ -46,7 +46,7 @@ def measure(plan: Plan) -> list[Figure]:
 def _books(plan: Plan) -> list[Figure]:
     seconds = 3.0 if plan.quick else 10.0
     with running("--speed", FAST, "--seed", str(plan.seed), *BEGIN) as sandbox:
-        heard = asyncio.run(_listen(sandbox, seconds))
+        heard, busy = asyncio.run(_listen(sandbox, seconds))
     how = (
         f"three books of depth 10 at --speed {FAST} over one websocket for {seconds:g} s,"
         f" {heard.size / heard.messages:.0f} bytes a message, every checksum computed by the client"
@@ -60,6 +60,12 @@ def _books(plan: Plan) -> list[Figure]:
             how=how,
         ),
         Figure(
+            name="book updates in a second of the sandbox's processor",
+            value=heard.messages / busy,
+            unit="messages",
+            how=f"the same, by the {busy:.1f} s that its process had of a processor",
+        ),
+        Figure(
             name="book updates with a wrong checksum",
             value=float(heard.wrong),
             unit=f"of {heard.messages}",
@@ -70,7 +76,9 @@ def _books(plan: Plan) -> list[Figure]:
     ]
 
 
-async def _listen(sandbox: Sandbox, seconds: float) -> Any:
+async def _listen(sandbox: Sandbox, seconds: float) -> tuple[Heard, float]:
+    """Listen to books and tell what was heard, and the seconds it took of the processor."""
+    process = psutil.Process(sandbox.pid)
     async with (
         aiohttp.ClientSession() as session,
         session.ws_connect(f"{sandbox.websocket}/public/v2", max_msg_size=0) as socket,
@@ -78,7 +86,9 @@ async def _listen(sandbox: Sandbox, seconds: float) -> Any:
         reader = Reader(socket, 10)
         await reader.subscribe(SYMBOLS)
         await reader.read(messages=5_000, seconds=seconds)
-        return await reader.read(messages=10**9, seconds=seconds)
+        before = sum(process.cpu_times()[:2])
+        heard = await reader.read(messages=10**9, seconds=seconds)
+        return heard, sum(process.cpu_times()[:2]) - before
 
 
 def _orders(plan: Plan) -> list[Figure]:
@@ -199,12 +209,12 @@ async def _one_report(caller: Caller, socket: Any, number: int) -> float:
 
 def _memory(plan: Plan) -> list[Figure]:
     warm, count = (30_000, 40_000) if plan.quick else (250_000, 1_000_000)
-    options = ("--speed", STEADY, "--seed", str(plan.seed), *BEGIN, *RICH)
+    options = ("--clock", "simulated", "--seed", str(plan.seed), *BEGIN, *RICH)
     with running(*options) as sandbox:
         growth, end, orders = asyncio.run(_soak(sandbox, warm, count))
     how = (
-        f"private memory of the process after {warm:,} messages and after {count:,} more at"
-        f" --speed {STEADY}, among them the reports of {orders:,} orders; {end:.0f} MiB at the end"
+        f"private memory of the process after {warm:,} book messages and after {count:,} more,"
+        f" with {orders:,} market orders among them; {end:.0f} MiB at the end"
     )
     return [
         Figure(
@@ -227,19 +237,20 @@ async def _soak(sandbox: Sandbox, warm: int, count: int) -> tuple[float, float, 
     ):
         reader = Reader(socket, 10)
         await reader.subscribe(SYMBOLS)
-        await _trade_and_read(caller, reader, warm)
+        await _trade_and_read(sandbox.http, caller, reader, warm)
         before = process.memory_full_info().uss
-        orders = await _trade_and_read(caller, reader, count)
+        orders = await _trade_and_read(sandbox.http, caller, reader, count)
         after = process.memory_full_info().uss
     caller.close()
     return (after - before) / MEBIBYTE, after / MEBIBYTE, orders
 
 
-async def _trade_and_read(caller: Caller, reader: Reader, messages: int) -> int:
-    """Read messages, and place a market order for every hundred of them."""
+async def _trade_and_read(http: str, caller: Caller, reader: Reader, messages: int) -> int:
+    """Let time pass as fast as it is listened to, with an order every few minutes of it."""
     heard = orders = 0
     while heard < messages:
-        heard += (await reader.read(messages=100, seconds=1.0)).messages
+        ask(f"{http}/admin/clock/advance", {"seconds": PASSING})
+        heard += (await reader.read(messages=LIKELY, seconds=10.0)).messages
         caller.call("AddOrder", **MARKET, type=_side(orders))
         orders += 1
     return orders
