@@ -66,6 +66,8 @@ def _merge(side: Side, resting: Side, depth: int, *, buys: bool) -> Side:
 
 def crossed(bids: Side, asks: Side) -> tuple[Side, Side]:
     """Put a bid above the best ask, which no exchange would."""
+    if not (bids and asks):
+        return bids, asks
     return [(asks[0][0] + 1, bids[0][1]), *bids[:-1]], asks
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REMEMBERED = 4096
 DEPTH = 500
+DEEPEST = 2000
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,25 @@ class Liquidity:
         ]
 
     def grid(self, times: Ints, depth: int, *, asks: bool) -> tuple[Ints, Ints]:
-        """Give prices and what is left there at many moments, a row for each, 0 lots for none."""
+        """Give prices and what is left there at many moments, a row for each, 0 lots for none.
+
+        Where levels are gone those behind them are shown, so that none of the depth is missing.
+        """
+        reach = depth
+        price, left, ends = self._reach(times, reach, asks=asks)
+        while not ends and reach < DEEPEST and ((left > 0).sum(axis=1) < depth).any():
+            reach = min(4 * reach, DEEPEST)
+            price, left, ends = self._reach(times, reach, asks=asks)
+        if reach > depth:
+            kept = np.argsort(left == 0, axis=1, kind="stable")[:, :depth]
+            price, left = (np.take_along_axis(part, kept, axis=1) for part in (price, left))
+        return price, left
+
+    def _reach(self, times: Ints, depth: int, *, asks: bool) -> tuple[Ints, Ints, bool]:
+        """Give prices, what is left there, and whether the market has nothing behind them."""
         levels = self._market.sides(self.pair, times, depth, asks=asks)
         price, left = levels.price, levels.quantity
+        ends = not self._taken or not len(price) or not levels.quantity.all()
         if self._taken and len(price):
             low, high = int(price.min()), int(price.max())
             near = [
@@ -91,7 +108,7 @@ class Liquidity:
             for at, stamp, lots in near:
                 left[(price == at) & (levels.stamp == stamp)] -= lots
             left = np.maximum(left, 0)
-        return price, left
+        return price, left, ends
 
     def at(self, time: int, price: int, *, asks: bool) -> int:
         """Give what is left at one price on one side."""

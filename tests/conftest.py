@@ -23,6 +23,9 @@ def pytest_addoption(parser):
     parser.addoption(
         "--regenerate", action="store_true", help="write the golden files anew, to be reviewed"
     )
+    parser.addoption(
+        "--fuzz-examples", type=int, default=0, help="how many times to try nonsense on the sandbox"
+    )
 
 
 @pytest.fixture(scope="session")

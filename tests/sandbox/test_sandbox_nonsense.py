@@ -1,149 +1,256 @@
-"""Whatever is sent, the answer is a Kraken error or a result, and the books still balance."""
+"""Whatever is sent, the answer is a Kraken error or a result, and the books still balance.
+
+`--fuzz-examples N` makes it last: N calls of the corpus, N examples of every strategy.
+"""
 
 import json
-from urllib.parse import urlencode
+from decimal import Decimal
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nonsense import CHANNELS, KEYS, NUMBERS, STRANGE, WORDS, Babbler, Sink
 
 from sandbox import rest
-from sandbox.connection import Connection
 from sandbox.feeds import Feeds
+from sandbox.instruments import BY_SYMBOL
 from sandbox.keys import mint_key, sign
 from sandbox.opening import Settings, open_venue
 from sandbox.requests import METHODS, Dialogue
 
-WORDS = ["XRPUSD", "XRP/USD", "buy", "sell", "limit", "market", "10", "0.5", "1e9", "-1", "NaN"]
+SECOND = 1_000_000_000
+CALLS = 2500
+EXAMPLES = 100
+
 scraps = st.one_of(
-    st.sampled_from(WORDS), st.text(max_size=12), st.integers(), st.floats(), st.booleans()
+    st.sampled_from([*WORDS, *NUMBERS, *STRANGE]),
+    st.text(max_size=12),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
 )
 values = st.recursive(
     st.one_of(scraps, st.none()),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner)),
     max_leaves=6,
 )
-NAMES = (
-    *("pair", "type", "ordertype", "volume", "price", "price2", "userref", "cl_ord_id", "oflags"),
-    *("timeinforce", "expiretm", "deadline", "validate", "stptype", "leverage", "reduce_only"),
-    *("txid", "start", "end", "ofs", "trades", "asset", "timeout", "orders", "cl_ord_ids"),
-    *("order_qty", "limit_price", "id", "count", "since", "interval"),
-    *("displayvol", "starttm", "trigger", "trigger_price", "display_qty", "limit_price_type"),
-    *("close[ordertype]", "close[price]", "close[price2]"),
-)
-forms = st.dictionaries(st.sampled_from(NAMES), values, max_size=8)
-plausible = st.fixed_dictionaries(
-    {"pair": st.just("XRPUSD"), "type": st.just("buy"), "ordertype": st.just("limit")},
-    optional=dict.fromkeys(NAMES[3:], values),
-)
+forms = st.dictionaries(st.sampled_from(KEYS), values, max_size=8)
+plausible = forms.map(lambda form: {"pair": "XRPUSD", "type": "buy", "ordertype": "limit"} | form)
+params = st.dictionaries(st.sampled_from(KEYS), values, max_size=6)
 
 
 @pytest.fixture(scope="module")
 def venue():
-    settings_ = Settings(
-        seed=7,
-        market="synthetic",
-        edge=150,
-        clock="simulated",
-        speed=1,
-        start="2026-03-01T10:30:00Z",
-        state=None,
-        fees=8,
-        balance=("USD=10000", "XRP=1000"),
-        key="",
-        secret="",
+    return open_venue(
+        Settings(
+            seed=7,
+            market="synthetic",
+            edge=150,
+            clock="simulated",
+            speed=1,
+            start="2026-03-01T10:30:00Z",
+            state=None,
+            fees=8,
+            balance=("USD=10000", "XRP=10000", "DOGE=10000"),
+            key="",
+            secret="",
+        )
     )
-    return open_venue(settings_)
+
+
+class Caller:
+    """Signs whatever it is given."""
+
+    def __init__(self, venue):
+        self.venue = venue
+        self.key = mint_key("main")
+        venue.add_key(self.key, venue.sync())
+
+    def call(self, name, body, nonce):
+        """Send a body that may be anything, rightly signed."""
+        path = f"/0/private/{name}"
+        signature = sign(self.key.secret, path, nonce, body)
+        headers = {"api-key": self.key.name, "api-sign": signature}
+        return json.loads(rest.answer_private(self.venue, name, headers, body))
 
 
 @pytest.fixture(scope="module")
-def signed(venue):
-    key = mint_key("main")
-    venue.add_key(key, venue.sync())
+def caller(venue):
+    return Caller(venue)
 
-    def call(name, form, *, as_json):
-        nonce = str(key.nonce + 1)
-        form = {**form, "nonce": nonce}
-        body = (json.dumps(form) if as_json else urlencode(form)).encode()
-        path = f"/0/private/{name}"
-        headers = {"api-key": key.name, "api-sign": sign(key.secret, path, nonce, body)}
-        return json.loads(rest.answer_private(venue, name, headers, body))
 
-    return call
+@pytest.fixture
+def examples(request):
+    """Say how many examples of a strategy to try."""
+    return request.config.getoption("--fuzz-examples") or EXAMPLES
 
 
 def is_answer(answer):
     if answer["error"]:
-        assert all(words.startswith("E") for words in answer["error"])
+        assert all(words.startswith(("E", "W")) for words in answer["error"])
     return "result" in answer or answer["error"]
 
 
-@given(st.sampled_from([*rest.PRIVATE, "Nothing"]), forms | plausible, st.booleans())
-@settings(max_examples=150, deadline=None)
-def test_private_requests(venue, signed, name, form, as_json):
-    assert is_answer(signed(name, form, as_json=as_json))
-    assert set(venue.exchange.accounts.sums().values()) <= {0}
+def is_reply(message):
+    """Whether a message over the websocket has one of the shapes that Kraken's have."""
+    if "channel" in message and "method" not in message:
+        return True
+    if message["method"] == "pong":
+        return True
+    return message["success"] is True or (message["success"] is False and message["error"])
 
 
-@given(
-    st.sampled_from([*rest.public_data.METHODS, "Nothing"]),
-    st.dictionaries(st.sampled_from(NAMES), scraps.map(str), max_size=4),
-)
-@settings(max_examples=150, deadline=None)
-def test_public_requests(venue, name, query):
-    query = query | ({"pair": "XRPUSD"} if len(query) % 2 else {})
-    assert is_answer(json.loads(rest.answer_public(venue, name, query)))
+def check_books(venue):
+    """Hold the ledger to its sums, balances to nothing at least, and holds to the orders."""
+    accounts = venue.exchange.accounts
+    assert set(accounts.sums().values()) <= {0}
+    held = {}
+    for order in venue.exchange.open.values():
+        pair = BY_SYMBOL[order.symbol]
+        key = order.account, (pair.quote if order.buys else pair.base).id
+        held[key] = held.get(key, Decimal(0)) + order.reserve
+    for key, amount in accounts.held.items():
+        assert amount == held.get(key, Decimal(0)), key
+    for (account, asset), amount in list(accounts.balances.items()):
+        if not account.startswith("house:"):
+            assert amount >= accounts.held.get((account, asset), Decimal(0)) >= 0, (account, asset)
 
 
-@given(st.binary(max_size=60), st.text(max_size=30), st.text(max_size=30))
-@settings(max_examples=100, deadline=None)
-def test_private_requests_nobody_signed(venue, body, name, signature):
-    headers = {"api-key": name, "api-sign": signature}
-    assert json.loads(rest.answer_private(venue, "AddOrder", headers, body))["error"]
+def ids(venue):
+    """Name orders, open and finished, and fills, in every way they can be named."""
+    found = []
+    for order in list(venue.exchange.open.values())[-20:]:
+        found += [order.txid, order.cl_ord_id, order.userref]
+    found += [trade.txid for trade in venue.past.latest_trades(5)]
+    return [str(name) for name in found if name is not None]
 
 
-class Sink(Connection):
-    """A connection whose messages stay here."""
-
-    def __init__(self):
-        super().__init__(number=1, opens=frozenset({"public", "private"}))
-        self.sent = []
-
-    def send(self, message):
-        """Keep a message."""
-        self.sent.append(json.loads(message))
-
-
-PARAMS = (
-    *("channel", "symbol", "depth", "interval", "snapshot", "token", "order_type", "side"),
-    *("order_qty", "limit_price", "cl_ord_id", "order_userref", "order_id", "deadline", "orders"),
-    *("timeout", "event_trigger", "cash_order_qty", "expire_time", "time_in_force", "stp_type"),
-    *("display_qty", "effective_time", "triggers", "conditional", "fee_preference", "post_only"),
-)
-params = st.dictionaries(st.sampled_from(PARAMS), values, max_size=6)
-
-
-@given(st.sampled_from([*METHODS, "nothing"]), params | values, values, st.booleans())
-@settings(max_examples=150, deadline=None)
-def test_websocket_requests(venue, method, body, number, knows_token):
+def babble(venue, caller, seed, calls):
+    """Make calls at random, and yield what each was, to be blamed."""
+    random = Random(seed)
+    babbler = Babbler(random, lambda: ids(venue))
     feeds, sink = Feeds(venue), Sink()
-    if knows_token and isinstance(body, dict):
-        key = next(iter(venue.keys.values()))
-        known = {"symbol": ["XRP/USD"]} if "subscribe" in method else {"symbol": "XRP/USD"}
-        body = {**known, **body, "token": venue.tokens.issue(key, venue.sync())}
-    request = {"method": method, "params": body, "req_id": number}
-    Dialogue(venue, feeds, sink).hear(json.dumps(request))
+    dialogue = Dialogue(venue, feeds, sink)
+    for number in range(calls):
+        kind = random.random()
+        if kind < 0.5:
+            name, form, as_json = babbler.private()
+            body = babbler.body(form | {"nonce": str(caller.key.nonce + 1)}, as_json=as_json)
+            yield name, body
+            assert is_answer(caller.call(name, body, str(caller.key.nonce + 1)))
+        elif kind < 0.6:
+            name, query = babbler.public()
+            yield name, query
+            assert is_answer(json.loads(rest.answer_public(venue, name, query)))
+        elif kind < 0.95:
+            text = babbler.request(venue.tokens.issue(caller.key, venue.sync()))
+            yield "websocket", text
+            dialogue.hear(text)
+            assert sink.sent
+            assert all(map(is_reply, sink.sent))
+            sink.sent.clear()
+        else:
+            yield "time passes", number
+            venue.clock.advance(random.choice((1, 5, 60, 900)) * SECOND)
+            venue.commit(venue.sync())
+            if len(venue.exchange.open) > 100:
+                rest.PRIVATE["CancelAll"](venue, caller.key, {}, venue.sync())
+    feeds.drop(sink)
     venue.listeners.clear()
 
-    assert sink.sent
-    assert set(venue.exchange.accounts.sums().values()) <= {0}
+
+def test_a_corpus_of_almost_sensible_calls(venue, caller, examples):
+    for _said in babble(venue, caller, 1, CALLS if examples == EXAMPLES else examples):
+        check_books(venue)
+    check_books(venue)
+    assert len(venue.past.latest_trades(10)) == 10
 
 
-@given(st.text())
-@settings(max_examples=100, deadline=None)
-def test_websocket_text(venue, text):
+def test_private_requests(venue, caller, examples):
+    @given(st.sampled_from([*rest.PRIVATE, "Nothing"]), forms | plausible, st.booleans())
+    @settings(max_examples=examples, deadline=None)
+    def hold(name, form, as_json):
+        nonce = str(caller.key.nonce + 1)
+        body = Babbler(Random(1), tuple).body({**form, "nonce": nonce}, as_json=as_json)
+        assert is_answer(caller.call(name, body, nonce))
+        check_books(venue)
+
+    hold()
+
+
+def test_public_requests(venue, examples):
+    @given(
+        st.sampled_from([*rest.public_data.METHODS, "Nothing"]),
+        st.dictionaries(st.sampled_from(KEYS), scraps.map(str), max_size=4),
+        st.booleans(),
+    )
+    @settings(max_examples=examples, deadline=None)
+    def hold(name, query, knows_pair):
+        query = query | ({"pair": "XRPUSD"} if knows_pair else {})
+        assert is_answer(json.loads(rest.answer_public(venue, name, query)))
+
+    hold()
+
+
+def test_bytes_that_were_rightly_signed(caller, examples):
+    @given(st.sampled_from([*rest.PRIVATE]), st.binary(max_size=80), st.booleans())
+    @settings(max_examples=examples, deadline=None)
+    def hold(name, body, as_json):
+        nonce = str(caller.key.nonce + 1)
+        start = f'{{"nonce": "{nonce}", "x": ' if as_json else f"nonce={nonce}&"
+        assert is_answer(caller.call(name, start.encode() + body, nonce))
+
+    hold()
+
+
+def test_requests_nobody_signed(venue, examples):
+    @given(st.binary(max_size=60), st.text(max_size=30), st.text(max_size=30))
+    @settings(max_examples=examples, deadline=None)
+    def hold(body, name, signature):
+        headers = {"api-key": name, "api-sign": signature}
+        assert json.loads(rest.answer_private(venue, "AddOrder", headers, body))["error"]
+
+    hold()
+
+
+def say(venue, text):
     feeds, sink = Feeds(venue), Sink()
     Dialogue(venue, feeds, sink).hear(text)
+    feeds.drop(sink)
     venue.listeners.clear()
-
     assert sink.sent
+    assert all(map(is_reply, sink.sent))
+
+
+def test_websocket_requests(venue, caller, examples):
+    @given(st.sampled_from([*METHODS, "nothing"]), params | values, values, st.booleans())
+    @settings(max_examples=examples, deadline=None)
+    def hold(method, body, number, knows_token):
+        if knows_token and isinstance(body, dict):
+            known = {"symbol": ["XRP/USD"]} if "subscribe" in method else {"symbol": "XRP/USD"}
+            body = {**known, **body, "token": venue.tokens.issue(caller.key, venue.sync())}
+        say(venue, json.dumps({"method": method, "params": body, "req_id": number}))
+        check_books(venue)
+
+    hold()
+
+
+def test_subscriptions(venue, caller, examples):
+    @given(st.sampled_from(CHANNELS), params, st.sampled_from(["subscribe", "unsubscribe"]))
+    @settings(max_examples=examples, deadline=None)
+    def hold(channel, more, method):
+        token = venue.tokens.issue(caller.key, venue.sync())
+        body = {"channel": channel, "symbol": ["XRP/USD"], "token": token, **more}
+        say(venue, json.dumps({"method": method, "params": body}))
+
+    hold()
+
+
+def test_websocket_text(venue, examples):
+    @given(st.text() | st.sampled_from(["[" * 100_000, '{"method":' * 50_000, "1" * 5000, "NaN"]))
+    @settings(max_examples=examples, deadline=None)
+    def hold(text):
+        say(venue, text)
+
+    hold()
