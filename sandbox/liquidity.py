@@ -13,7 +13,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from sandbox.instruments import Pair
-    from sandbox.market import Ints, Market
+    from sandbox.market import Ints, Levels, Market
     from sandbox.orders import Order
 
 
@@ -53,10 +53,11 @@ class Liquidity:
         self._market = market
         self._taken: dict[tuple[bool, int], tuple[int, int]] = {}
         self.changed: dict[tuple[bool, int], Taken | None] = {}
+        self._drawn: dict[tuple[bool, int], tuple[int, Levels]] = {}
 
     def side(self, time: int, depth: int, *, asks: bool) -> list[Offer]:
         """Give what is left of one side of the book at a moment, best first."""
-        levels = self._market.side(self.pair, time, depth, asks=asks)
+        levels = self._levels(time, depth, asks=asks)
         rows = zip(
             levels.price.tolist(), levels.quantity.tolist(), levels.stamp.tolist(), strict=True
         )
@@ -69,6 +70,16 @@ class Liquidity:
             if left > 0:
                 found.append(Offer(price, left, stamp))
         return found
+
+    def _levels(self, time: int, depth: int, *, asks: bool) -> Levels:
+        """Give a side of the market's book, drawn again only when the book has changed."""
+        at, known = self._drawn.get((asks, depth), (time + 1, None))
+        if known is None or time < at or len(self._market.moments(self.pair, at, time)):
+            known = self._market.side(self.pair, time, depth, asks=asks)
+            if self._market.foreign(self.pair):
+                return known
+            self._drawn[asks, depth] = time, known
+        return known
 
     def sides(self, times: Ints, depth: int, *, asks: bool) -> list[list[tuple[int, int]]]:
         """Give what is left of one side as (ticks, lots) at many moments in order."""
@@ -112,7 +123,7 @@ class Liquidity:
 
     def at(self, time: int, price: int, *, asks: bool) -> int:
         """Give what is left at one price on one side."""
-        levels = self._market.side(self.pair, time, DEPTH, asks=asks)
+        levels = self._levels(time, DEPTH, asks=asks)
         for place in np.flatnonzero(levels.price == price).tolist():
             lots, stamp = int(levels.quantity[place]), int(levels.stamp[place])
             taken = self._taken.get((asks, price))
