@@ -17,7 +17,8 @@ from sandbox.errors import Refused
 from sandbox.funding import check_funds, needed, set_reserve
 from sandbox.instruments import BY_SYMBOL
 from sandbox.matching import reachable, take
-from sandbox.orders import OPEN, Amend, Order
+from sandbox.orders import OPEN, Amend, Order, Stop
+from sandbox.terms import trail_by
 from sandbox.triggers import prompt
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
 class Change:
     """What a client wants changed, in lots and ticks; nothing where it is to stay.
 
-    With `post_only` the change is refused rather than let the order trade at once.
+    `trail` is the new distance of a trigger that trails, as REST spells it. With `post_only`
+    the change is refused rather than let the order trade at once.
     """
 
     quantity: int | None = None
     limit: int | None = None
     trigger: int | None = None
+    trail: str | None = None
     display: int | None = None
     post_only: bool = False
 
@@ -76,20 +79,28 @@ def _amended(order: Order, change: Change) -> Order:
         raise Refused("EOrder:Invalid limit price")
     if change.display is not None and not order.display:
         raise Refused("EGeneral:Invalid arguments:display_qty")
-    stop = order.stop
-    if change.trigger is not None:
-        if stop is None or stop.fired:
-            raise Refused("EOrder:Invalid order")
-        stop = replace(stop, trigger=change.trigger)
-    quantity = order.quantity if change.quantity is None else change.quantity
-    display = order.display if change.display is None else change.display
+    stop, limit = _moved(order, change)
     return replace(
         order,
-        quantity=quantity,
-        limit=order.limit if change.limit is None else change.limit,
+        quantity=order.quantity if change.quantity is None else change.quantity,
+        limit=limit if change.limit is None else change.limit,
         stop=stop,
-        display=display,
+        display=order.display if change.display is None else change.display,
     )
+
+
+def _moved(order: Order, change: Change) -> tuple[Stop | None, int | None]:
+    """Give the trigger as it would be, and the limit that moves along with one that trails."""
+    stop = order.stop
+    if change.trigger is None and change.trail is None:
+        return stop, order.limit
+    if stop is None or stop.fired:
+        raise Refused("EOrder:Invalid order")
+    if change.trail is None:
+        return replace(stop, trigger=change.trigger), order.limit
+    moved = trail_by(stop, change.trail, BY_SYMBOL[order.symbol], buys=order.buys)
+    limit = None if order.limit is None else order.limit + moved.trigger - stop.trigger
+    return moved, limit
 
 
 def _note(exchange: Exchange, order: Order, kind: str, time: int) -> Amend:

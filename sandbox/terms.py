@@ -79,16 +79,8 @@ def stop_of(request: OrderRequest, pair: Pair, last: int) -> tuple[Stop, int | N
     kind, buys = request.ordertype, request.side == "buy"
     price, price2 = request.terms
     if kind.startswith("trailing"):
-        offset = max(_distance(read_level(price, "price"), last, pair), 1)
-        stop = Stop(
-            trigger=last + (offset if buys else -offset),
-            reference=request.reference,
-            offset=offset,
-            peak=last,
-            text=spelled(price, pair),
-        )
-        if stop.trigger <= 0:
-            raise Refused("EGeneral:Invalid arguments:price")
+        start = Stop(trigger=last, reference=request.reference, peak=last)
+        stop = trail_by(start, price, pair, buys=buys)
     else:
         rising = buys == kind.startswith("stop")
         trigger = level_ticks(price, "price", pair, last, up=rising)
@@ -97,6 +89,15 @@ def stop_of(request: OrderRequest, pair: Pair, last: int) -> tuple[Stop, int | N
         return stop, None
     limit = level_ticks(price2, "price2", pair, stop.trigger, up=buys)
     return stop, limit
+
+
+def trail_by(stop: Stop, text: str, pair: Pair, *, buys: bool) -> Stop:
+    """Give a trigger that trails the best price so far by a distance."""
+    offset = max(_distance(read_level(text, "price"), stop.peak, pair), 1)
+    trigger = stop.peak + (offset if buys else -offset)
+    if trigger <= 0:
+        raise Refused("EGeneral:Invalid arguments:price")
+    return replace(stop, trigger=trigger, offset=offset, text=spelled(text, pair))
 
 
 def settled(request: OrderRequest, pair: Pair, last: int) -> OrderRequest:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from sandbox import amendment
 from sandbox.amendment import Change
 from sandbox.checks import canonical, check_deadline
+from sandbox.choices import is_relative
 from sandbox.entry import admit, draft
 from sandbox.errors import Refused
 from sandbox.forms import lots, ticks, truth, whole
@@ -19,6 +20,7 @@ from sandbox.instruments import BY_SYMBOL
 from sandbox.limits import AMEND, CANCEL, EDIT, by_age
 from sandbox.orders import OPEN, PENDING, ZERO
 from sandbox.replacement import check_editable, replacement
+from sandbox.websocket_orders import relative
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -167,19 +169,30 @@ def read_change(order: Order, params: Params) -> Change:
             raise Refused("EGeneral:Invalid arguments")
         return number
 
-    for name in ("limit_price_type", "trigger_price_type"):
-        if params.get(name, "static") != "static":
-            raise Refused(f"EGeneral:Invalid arguments:{name}")
+    trail = _read_trail(order, params)
     change = Change(
         quantity=read("order_qty", lots),
         limit=read("limit_price", ticks),
-        trigger=read("trigger_price", ticks),
+        trigger=read("trigger_price", ticks) if trail is None else None,
+        trail=trail,
         display=read("display_qty", lots),
         post_only=truth(params.get("post_only")),
     )
     if change == Change(post_only=change.post_only):
         raise Refused("EGeneral:Invalid arguments")
     return change
+
+
+def _read_trail(order: Order, params: Params) -> str | None:
+    """Read the new distance of a trigger that trails; no other price here is relative."""
+    trigger, kind = params.get("trigger_price"), params.get("trigger_price_type", "static")
+    text = str(trigger) if kind == "static" else relative(trigger, kind)
+    trails = order.stop is not None and order.stop.offset != 0
+    if trigger is not None and trails != is_relative(text):
+        raise Refused("EGeneral:Invalid arguments:trigger_price")
+    if params.get("limit_price_type", "static") != "static":
+        raise Refused("EGeneral:Invalid arguments:limit_price_type")
+    return text if trails and trigger is not None else None
 
 
 def edit(venue: Venue, order: Order, changes: Params, now: int) -> Order:

@@ -489,3 +489,20 @@ def test_amendments_are_listed_with_what_they_changed(desk):
         assert desk.refusal("AmendOrder", txid=txid, **form) == "EGeneral:Invalid arguments"
     words = desk.refusal("AmendOrder", txid=txid, limit_price_type="pct", limit_price="1")
     assert words == "EGeneral:Invalid arguments:limit_price_type"
+
+
+def test_the_distance_of_a_trailing_stop_can_be_amended_over_both_doors(desk):
+    (txid,) = add(desk, "trailing-stop-limit", "sell", price="+50%", price2="-0.1")["txid"]
+    before = shown(desk, txid)
+    desk.call("AmendOrder", txid=txid, trigger_price="+40%")
+    after = shown(desk, txid)
+    peak = float(after["limitprice"])
+    assert after["descr"]["price"] == "+40.0000%"
+    assert float(after["stopprice"]) == pytest.approx(0.6 * peak, abs=1e-5)
+    moved = float(after["stopprice"]) - float(before["stopprice"])
+    limits = [float(order["descr"]["price2"]) for order in (before, after)]
+    assert limits[1] - limits[0] == pytest.approx(moved, abs=1e-9)
+    desk.send("amend_order", order_id=txid, trigger_price=0.5, trigger_price_type="quote")
+    assert shown(desk, txid)["descr"]["price"] == "+0.50000"
+    words = desk.refusal("AmendOrder", txid=txid, trigger_price="1.5")
+    assert words == "EGeneral:Invalid arguments:trigger_price"
