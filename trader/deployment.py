@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from sql.tables import PromotionRow
 from trader import record
-from trader.models import ModelEvent, ModelLoaded, ModelRefused, ModelWithdrawn
+from trader.events import ModelEvent, ModelLoaded, ModelRefused, ModelWithdrawn
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

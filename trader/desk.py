@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trader.bars import BarBuilder
+from trader.events import ModelLoaded, ModelRefused, ModelWithdrawn
 from trader.features import Features
 from trader.market import Quote
 from trader.sizing import Volatility
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from trader.bars import Bar
     from trader.events import BookChanged
     from trader.market import Instrument
-    from trader.models import ModelLoaded
 
     Beside = tuple[Decimal | None, Decimal | None]  # closes of the peer and of the leader
 
@@ -98,6 +98,18 @@ class Desk:
     def cool(self) -> None:
         """Forget the features; the next complete bar warms them again."""
         self.features = None
+
+    def adopt(self, event: ModelLoaded | ModelRefused | ModelWithdrawn) -> None:
+        """Score with a model from now on, or without one, or say why one was refused."""
+        match event:
+            case ModelLoaded(role=role):
+                self.models[role] = event
+                self.refusals.pop(role, None)
+            case ModelRefused(role=role):
+                self.refusals[role] = f"version {event.version} refused: {event.reason}"
+            case ModelWithdrawn(role=role):
+                self.models.pop(role, None)
+                self.refusals.pop(role, None)
 
     def score(self, bar: Bar, beside: Beside) -> list[Score]:
         """Take a closed bar in and let every loaded model score it.

@@ -10,6 +10,7 @@
     * FileRefused            a file to import is not what its format promises
     * LeaseTaken             another live trader holds the account
     * LeaseLost              the lock that makes us the only trader may be gone
+    * EndpointTaken          the address to answer HTTP on cannot be used
 """
 
 from __future__ import annotations
@@ -62,3 +63,7 @@ class LeaseTaken(TraderError):
 
 class LeaseLost(TraderError):
     """The connection that held the lease is gone; stop before another trader starts."""
+
+
+class EndpointTaken(TraderError):
+    """The address to answer HTTP on cannot be used."""

@@ -1,4 +1,4 @@
-"""What the exchange's streams tell us, in our own words."""
+"""What the exchange's streams and the model registry tell us, in our own words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from registry.served import ServedModel
     from trader.market import Side, Trade
 
 
@@ -120,3 +121,38 @@ class CaughtUp:
 
 
 AccountEvent = ExecutionReport | BalanceChanged | CaughtUp | SystemStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLoaded:
+    """A version passed every check and may score bars."""
+
+    symbol: str
+    role: str
+    version: int
+    run_id: str
+    artifact_sha256: str
+    evidence: dict[str, str]
+    served: ServedModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRefused:
+    """A version failed a check; whatever ran before it runs on."""
+
+    symbol: str
+    role: str
+    version: int
+    run_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelWithdrawn:
+    """Nobody holds the role any more."""
+
+    symbol: str
+    role: str
+
+
+ModelEvent = ModelLoaded | ModelRefused | ModelWithdrawn

@@ -12,12 +12,13 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
 from trader import deployment, history, ingestion, journal, record, settlement
 from trader.closing import close_bar
+from trader.endpoint import Health
 from trader.errors import (
     ExchangeRefused,
     ExchangeUnreachable,
@@ -29,6 +30,9 @@ from trader.events import (
     CaughtUp,
     ClockAdvanced,
     ExecutionReport,
+    ModelLoaded,
+    ModelRefused,
+    ModelWithdrawn,
     SystemStatus,
     Traded,
     TradesMissed,
@@ -36,7 +40,6 @@ from trader.events import (
     Untrusted,
 )
 from trader.features import WARM_UP
-from trader.models import ModelLoaded, ModelRefused, ModelWithdrawn
 from trader.outlook import Circumstances
 from trader.pursuit import pursue
 from trader.reporting import record_report
@@ -87,6 +90,8 @@ class Trader:
     _owed: str | None = field(default=None, init=False)  # a reconciliation that is still due
     _due: float = field(default=0.0, init=False)
     _settle_due: float = field(default=0.0, init=False)
+    _said: dict[str, Any] = field(default_factory=dict, init=False)
+    _said_at: float = field(default=float("-inf"), init=False)
     _switch: DeadMansSwitch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,6 +113,7 @@ class Trader:
     def turn(self, event: object | None = None) -> None:
         """Take an event, if there is one, and attend to what is due."""
         if event is not None:
+            self.telemetry.metrics.event(type(event).__name__)
             self._take(event)
         if self.world.monotonic() >= self._due:
             self._attend()
@@ -134,6 +140,10 @@ class Trader:
     def reporting(self) -> bool:
         """Whether the exchange tells us of our orders and the record agrees with it."""
         return self.caught_up and self._owed is None
+
+    def health(self) -> Health:
+        """Return what the loop last said of itself; any thread may ask."""
+        return Health(age=self.world.monotonic() - self._said_at, detail=self._said)
 
     def now(self) -> datetime:
         """Return the exchange's time."""
@@ -225,10 +235,11 @@ class Trader:
         with Session(self.engine) as session, session.begin():
             history.record_bars(session, [bar], "live")
             order = close_bar(session, desk, bar, self._circumstances(desk))
+        taken = self.world.monotonic() - began
         if order is not None:
             self._send(order)
-        taken = {"seconds": self.world.monotonic() - began}
-        self.telemetry.point("bar_closed", {"symbol": desk.symbol}, taken, bar.end)
+        self.telemetry.metrics.stage("decide", taken)
+        self.telemetry.point("bar_closed", {"symbol": desk.symbol}, {"seconds": taken}, bar.end)
 
     def _circumstances(self, desk: Desk) -> Circumstances:
         age = None if desk.heard is None else timedelta(seconds=self.world.monotonic() - desk.heard)
@@ -248,16 +259,21 @@ class Trader:
         )
 
     def _send(self, order: Order) -> None:
+        began = self.world.monotonic()
         answer = self.exchange.place(order)
+        self.telemetry.metrics.stage("send", self.world.monotonic() - began)
+        self.telemetry.metrics.order(type(answer).__name__)
         with Session(self.engine) as session, session.begin():
             journal.record_event(session, order.id, answer)
 
     def _report(self, report: ExecutionReport) -> None:
+        began = self.world.monotonic()
         try:
             with Session(self.engine) as session, session.begin():
                 known = record_report(session, report) is not None
         except (IllegalTransition, OrderUnknown):
             known = False
+        self.telemetry.metrics.stage("record", self.world.monotonic() - began)
         if not (known or report.snapshot):
             self._reconcile("unexpected report")
 
@@ -265,15 +281,7 @@ class Trader:
         desk = self.desks[event.symbol]
         with Session(self.engine) as session, session.begin():
             taken_up = deployment.take_up(session, desk.interval, event, self.now())
-        match taken_up:
-            case ModelLoaded(role=role):
-                desk.models[role] = taken_up
-                desk.refusals.pop(role, None)
-            case ModelRefused(role=role):
-                desk.refusals[role] = f"version {taken_up.version} refused: {taken_up.reason}"
-            case ModelWithdrawn(role=role):
-                desk.models.pop(role, None)
-                desk.refusals.pop(role, None)
+        desk.adopt(taken_up)
 
     def _reconcile(self, trigger: str) -> None:
         try:
@@ -300,7 +308,7 @@ class Trader:
         for one in pursue(self.engine, self.exchange, self.desks, self._circumstances):
             self._send(one)
         with Session(self.engine) as session, session.begin():
-            publish(
+            said = publish(
                 session,
                 self.settings.account,
                 self.desks,
@@ -309,3 +317,6 @@ class Trader:
                 word=self.word,
                 at=self.now(),
             )
+        self._said, self._said_at = said, self.world.monotonic()
+        self.telemetry.metrics.account(halted=bool(halts), connected=self.reporting)
+        self.telemetry.metrics.markets(self.desks.values())

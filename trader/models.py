@@ -19,6 +19,7 @@ from registry.contract import model_name
 from registry.errors import ArtifactRefused, RegistryUnreachable
 from registry.served import ServedModel, load
 from trader import features
+from trader.events import ModelEvent, ModelLoaded, ModelRefused, ModelWithdrawn
 
 if TYPE_CHECKING:
     import queue
@@ -30,41 +31,6 @@ ROLES = ("production", "challenger")
 NEVER = 0
 # A registry that is away, an answer of another shape than MLflow's, a cache on a full disk.
 UNUSABLE = (RegistryUnreachable, KeyError, TypeError, ValueError, AttributeError, OSError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelLoaded:
-    """A version passed every check and may score bars."""
-
-    symbol: str
-    role: str
-    version: int
-    run_id: str
-    artifact_sha256: str
-    evidence: dict[str, str]
-    served: ServedModel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRefused:
-    """A version failed a check; whatever ran before it runs on."""
-
-    symbol: str
-    role: str
-    version: int
-    run_id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelWithdrawn:
-    """Nobody holds the role any more."""
-
-    symbol: str
-    role: str
-
-
-ModelEvent = ModelLoaded | ModelRefused | ModelWithdrawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

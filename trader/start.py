@@ -22,7 +22,14 @@ from trader import record
 from trader.clock import ExchangeClock
 from trader.complaints import complaint
 from trader.desk import Desk
-from trader.errors import ExchangeRefused, ExchangeUnreachable, LeaseLost, LeaseTaken
+from trader.endpoint import Answers, Endpoint, EndpointSettings
+from trader.errors import (
+    EndpointTaken,
+    ExchangeRefused,
+    ExchangeUnreachable,
+    LeaseLost,
+    LeaseTaken,
+)
 from trader.exchange import Exchange
 from trader.executions import ExecutionFeed
 from trader.feed import Feed
@@ -48,7 +55,7 @@ def main() -> int:
         _run()
     except ValidationError as error:
         return _fail(WRONG_USAGE, complaint(error))
-    except (DatabaseError, ExchangeUnreachable) as error:
+    except (DatabaseError, ExchangeUnreachable, EndpointTaken) as error:
         return _fail(UNREACHABLE, str(error))
     except DBAPIError as error:
         return _fail(UNREACHABLE, f"PostgreSQL went away: {str(error.orig).splitlines()[0]}")
@@ -73,7 +80,7 @@ def _run() -> None:
             settings.markets,
             trader.events,
         )
-        _trade(trader, [watch, *streams])
+        _trade(trader, [watch, *streams, *open_endpoint(trader)])
     finally:
         telemetry.close()
         lease.release()
@@ -138,7 +145,21 @@ def open_streams(trader: Trader, settings: ExchangeSettings) -> list[Stream]:
     ]
 
 
-def _trade(trader: Trader, threads: list[ModelWatch | Stream]) -> None:
+def open_endpoint(trader: Trader) -> list[Endpoint]:
+    """Make the trader's HTTP endpoint if a port is set; raises EndpointTaken."""
+    settings = EndpointSettings()
+    if settings.port is None:
+        return []
+
+    def halt(reason: str) -> None:
+        with Session(trader.engine) as session, session.begin():
+            record.halt(session, reason_code="http", reason=reason, who="http", at=trader.now())
+
+    metrics = trader.telemetry.metrics
+    return [Endpoint(settings, Answers(health=trader.health, metrics=metrics.text, halt=halt))]
+
+
+def _trade(trader: Trader, threads: list[ModelWatch | Stream | Endpoint]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, trader.stop)
     for thread in threads:

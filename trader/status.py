@@ -26,22 +26,19 @@ def publish(
     connected: bool,
     word: str,
     at: datetime,
-) -> None:
-    """Replace the trader's own line in the record."""
+) -> dict[str, Any]:
+    """Replace the trader's own line in the record, and return what it says."""
     state = HALTED if halt else TRADING if _ready(desks, connected=connected) else WAITING
+    detail = {
+        "halt": halt,
+        "connected": connected,
+        "word": word,
+        "markets": {symbol: _market(session, desk) for symbol, desk in desks.items()},
+    }
     record.record_trader_status(
-        session,
-        account=account,
-        process_id=os.getpid(),
-        state=state,
-        detail={
-            "halt": halt,
-            "connected": connected,
-            "word": word,
-            "markets": {symbol: _market(session, desk) for symbol, desk in desks.items()},
-        },
-        at=at,
+        session, account=account, process_id=os.getpid(), state=state, detail=detail, at=at
     )
+    return {"state": state, **detail}
 
 
 def _ready(desks: dict[str, Desk], *, connected: bool) -> bool:

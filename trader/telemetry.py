@@ -1,18 +1,27 @@
-"""Ticks and metrics to InfluxDB, where one is configured.
+"""Numbers for others to look at: metrics for Prometheus, ticks for InfluxDB if configured.
 
-Writing never blocks the trading path and never raises: the client library batches in
-a thread of its own, and what it cannot deliver is counted and dropped.
+Neither can hold up the trading path. Points for InfluxDB wait in a bounded queue that loses
+its oldest when it is full, and counts them; a thread of its own delivers.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from trader.metrics import Metrics
+
 if TYPE_CHECKING:
     from datetime import datetime
+
+CAPACITY = 10_000  # points; some minutes of quotes
+BATCH = 1_000
+FLUSH_EVERY = 1.0  # seconds
+TIMEOUT = 2_000  # milliseconds
 
 
 class InfluxSettings(BaseSettings):
@@ -27,49 +36,74 @@ class InfluxSettings(BaseSettings):
 
 
 class Telemetry:
-    """A sink of points; `dropped` counts those that never arrived."""
+    """The metrics of one trader, and its points on their way to InfluxDB."""
 
     def __init__(self, settings: InfluxSettings) -> None:
-        self.dropped = 0
-        self._bucket = settings.bucket
-        self._client: Any = None
-        self._write: Any = None
+        self.metrics = Metrics()
+        self._settings = settings
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._lock, self._closing = Lock(), Event()
+        self._thread: Thread | None = None
         if settings.url:
-            self._open(settings, settings.url)
+            self._thread = Thread(target=self._deliver, name="influxdb", daemon=True)
+            self._thread.start()
 
     def point(
         self, measurement: str, tags: dict[str, str], fields: dict[str, float], at: datetime
     ) -> None:
-        """Hand over one point; returns at once."""
-        if self._write is not None:
-            self._write.write(
-                bucket=self._bucket,
-                record={"measurement": measurement, "tags": tags, "fields": fields, "time": at},
-            )
+        """Queue one point; returns at once."""
+        if self._thread is None:
+            return
+        record = {"measurement": measurement, "tags": tags, "fields": fields, "time": at}
+        with self._lock:
+            self._waiting.append(record)
+            full = len(self._waiting) > CAPACITY
+            if full:
+                self._waiting.popleft()
+        if full:
+            self.metrics.points("dropped", 1)
 
     def close(self) -> None:
-        """Deliver what is buffered, within the library's retry limits."""
-        if self._write is not None:
-            self._write.close()
-            self._client.close()
+        """Try once to deliver what waits."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(2 * TIMEOUT / 1000)
 
-    def _open(self, settings: InfluxSettings, url: str) -> None:
+    def _deliver(self) -> None:
         # 56 MiB that a trader without InfluxDB does not need.
-        from influxdb_client import InfluxDBClient, WriteOptions  # noqa: PLC0415
+        from influxdb_client import InfluxDBClient  # noqa: PLC0415
+        from influxdb_client.client.write_api import SYNCHRONOUS  # noqa: PLC0415
 
-        self._client = InfluxDBClient(
-            url=url, token=settings.token.get_secret_value(), org=settings.org
-        )
-        self._write = self._client.write_api(
-            write_options=WriteOptions(
-                batch_size=500,
-                flush_interval=1_000,
-                retry_interval=500,
-                max_retries=3,
-                max_retry_time=2_000,
-            ),
-            error_callback=self._count_dropped,
-        )
+        settings = self._settings
+        with InfluxDBClient(
+            url=str(settings.url),
+            token=settings.token.get_secret_value(),
+            org=settings.org,
+            timeout=TIMEOUT,
+        ) as client:
+            api = client.write_api(write_options=SYNCHRONOUS)
+            while not self._closing.wait(FLUSH_EVERY):
+                self._flush(api)
+            self._flush(api)
 
-    def _count_dropped(self, _target: Any, data: Any, _error: Any) -> None:
-        self.dropped += str(data).count("\n") + 1
+    def _flush(self, api: Any) -> None:
+        from influxdb_client.rest import ApiException  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        while self._waiting:
+            with self._lock:
+                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            try:
+                api.write(bucket=self._settings.bucket, record=batch)
+            except (ApiException, HTTPError, OSError):
+                self._put_back(batch)
+                return
+            self.metrics.points("delivered", len(batch))
+
+    def _put_back(self, batch: list[dict[str, Any]]) -> None:
+        with self._lock:
+            room = CAPACITY - len(self._waiting)
+            kept = batch[-room:] if room > 0 else []
+            self._waiting.extendleft(reversed(kept))
+        if len(kept) < len(batch):
+            self.metrics.points("dropped", len(batch) - len(kept))

@@ -20,10 +20,10 @@ from trader import accounts, features, history, journal, ledger, record
 from trader.bars import Bar
 from trader.closing import close_bar, decide_again, flatten
 from trader.desk import Desk
+from trader.events import ModelLoaded
 from trader.execution import Policy
 from trader.limits import Limits
 from trader.market import Quote
-from trader.models import ModelLoaded
 from trader.orders import Cancelled, Filled, Status
 
 MINUTE = timedelta(minutes=1)

@@ -5,7 +5,8 @@ import queue
 import pytest
 
 from registry.errors import RegistryUnreachable
-from trader.models import FILES, ModelCache, ModelRefused, ModelWatch, ModelWithdrawn, Version
+from trader.events import ModelRefused, ModelWithdrawn
+from trader.models import FILES, ModelCache, ModelWatch, Version
 
 VERSION = Version(number=3, run_id="run", tags={"artifact_sha256": "0" * 64})
 
