@@ -51,10 +51,12 @@ COMMANDS = {
     "orders": "account",
     "fills": "account",
     "positions": "account",
+    "pnl": "money",
     "why": "account",
     "reconcile": "account",
     "halt": "account",
     "resume": "account",
+    "flatten": "money",
     "bench": "bench",
 }
 # Commands that take no running stack's environment: they make or end one, or run alone.

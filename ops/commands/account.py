@@ -182,10 +182,13 @@ def reconcile_command(*, accept: bool, reason: str | None, as_json: bool) -> Non
 @click.command("halt")
 @because
 def halt_command(reason: str) -> None:
-    """Stop trading until somebody resumes it; open orders are left to their deadline."""
+    """Stop trading until somebody resumes it; what rests on the book is cancelled."""
     with Session(engine()) as session, session.begin():
-        record.halt(session, reason_code="command", reason=reason, who=who(), at=_now())
-    click.echo("halted; the trader sends nothing from its next look at the record, within a second")
+        record.halt(session, reason_code="command", reason=reason, who=who(), at=now())
+    click.echo(
+        "halted; from its next look at the record, within a second, the trader sends nothing and "
+        "cancels what rests"
+    )
 
 
 @click.command("resume")
@@ -194,12 +197,13 @@ def resume_command(reason: str) -> None:
     """Lift every standing halt."""
     with Session(engine()) as session, session.begin():
         standing = record.current_halts(session)
-        lifted = record.resume(session, reason=reason, who=who(), at=_now())
+        lifted = record.resume(session, reason=reason, who=who(), at=now())
     if not lifted:
         raise AnswerIsNo("nothing was halted")
     for halt in standing:
         click.echo(f"lifted: {halt.reason} ({halt.who}, {text(halt.at)})")
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """Return this machine's time, for the record."""
     return datetime.now(UTC)

@@ -45,7 +45,7 @@ def test_the_sandbox_explains_itself():
     assert "--seed" in answer.stdout
 
 
-@pytest.mark.parametrize("command", ["orders", "fills", "positions"])
+@pytest.mark.parametrize("command", ["orders", "fills", "positions", "pnl"])
 def test_an_empty_record_is_said_to_be_empty(friday, command):
     code, output, complaint = friday(command)
 
@@ -101,6 +101,25 @@ def test_a_halt_stands_until_somebody_resumes(friday, engine):
     assert (code, "lifted: drill" in output) == (0, True)
     with Session(engine) as session:
         assert record.current_halt(session) is None
+
+
+def test_flattening_reduces_and_says_so_if_nothing_may_be_sold(friday, engine):
+    code, output, _ = friday("flatten", "--reason", "going home")
+    assert (code, "sells what is held" in output) == (0, True)
+    with Session(engine) as session:
+        assert record.current_halt(session).reason_code == "flatten"
+
+    friday("halt", "--reason", "look first")
+    code, _, complaint = friday("flatten", "--reason", "going home")
+
+    assert code == 4
+    assert "look first" in complaint
+
+
+def test_profit_can_be_had_as_json(friday):
+    code, output, _ = friday("pnl", "XRP/USD", "--json")
+
+    assert (code, json.loads(output)) == (0, [])
 
 
 def test_resuming_what_was_not_halted_is_an_answer_of_no(friday):

@@ -172,3 +172,31 @@ def test_assets_have_the_names_people_use(raw, name):
 
 def test_times_are_exact_to_the_microsecond():
     assert moment(Decimal("1710429248.3052235")).microsecond == 305223
+
+
+def test_an_order_that_rests_never_takes_and_is_moved_under_our_id(paper, exchange):
+    resting = order(worst=Decimal("2.2"), time_in_force="gtc")
+    exchange.place(resting)
+    assert paper.asked[-1][1]["oflags"] == "fciq,post"
+    assert paper.asked[-1][1]["timeinforce"] == "GTC"
+
+    assert exchange.amend(resting, Decimal("2.15"), NOON + timedelta(seconds=2))
+
+    _, sent = paper.asked[-1]
+    assert (sent["cl_ord_id"], sent["limit_price"]) == (resting.id, "2.15")
+    assert (sent["post_only"], sent["deadline"]) == ("true", "2026-09-21T14:13:22.000Z")
+
+
+@pytest.mark.parametrize("error", REFUSALS)
+def test_a_refused_move_leaves_the_order_where_it_was(paper, exchange, error):
+    paper.before["AmendOrder"] = 200, f'{{"error": ["{error}"]}}'
+
+    assert not exchange.amend(order(), Decimal("2.15"), NOON)
+
+
+@pytest.mark.parametrize("error", [one for one in UNPROVEN if "cl_ord_id" not in one])
+def test_a_move_without_a_clear_answer_proves_nothing(paper, exchange, error):
+    paper.before["AmendOrder"] = 200, f'{{"error": ["{error}"]}}'
+
+    with pytest.raises(ExchangeUnreachable):
+        exchange.amend(order(), Decimal("2.15"), NOON)

@@ -1,0 +1,86 @@
+"""Profit is what the ledger says, at average cost, by the day it was made."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from orders_of_ours import NOON, filled, order
+from sqlalchemy.orm import Session
+
+from trader import accounts, history, journal
+from trader.bars import Bar
+from trader.market import Side
+from trader.orders import client_order_id
+from trader.profit import profits
+
+
+@pytest.fixture
+def session(engine):
+    with Session(engine) as opened:
+        yield opened
+
+
+def trade(session, number, side, quantity, price, *, days=0):
+    one = order(id=client_order_id("d", number), side=side, decision_id=None)
+    journal.record_intent(session, one)
+    fill = replace(filled(quantity, f"T{number}", price), at=NOON + timedelta(days=days))
+    journal.record_event(session, one.id, fill)
+
+
+def bar(session, close):
+    price = Decimal(close)
+    prices = dict.fromkeys(("open", "high", "low", "close"), price)
+    one = Bar(
+        symbol="XRP/USD",
+        interval=timedelta(minutes=1),
+        start=NOON,
+        volume=Decimal(1),
+        trades=1,
+        **prices,
+    )
+    history.record_bars(session, [one], "test")
+
+
+def test_profit_is_realised_at_average_cost_on_the_day_of_the_sale(session):
+    trade(session, 1, Side.BUY, "6", "2.0")
+    trade(session, 2, Side.BUY, "4", "2.5")
+    trade(session, 3, Side.SELL, "5", "3.0", days=1)
+    bar(session, "2.8")
+
+    (found,) = profits(session)
+
+    assert (found.quantity, found.average, found.mark) == (5, Decimal("2.2"), Decimal("2.8"))
+    assert (found.realised, found.unrealised) == (4, 3)
+    fees = [Decimal("0.176"), Decimal("0.12")]  # 0.8 % of 22 and of 15
+    assert [day.net for day in found.days] == [-fees[0], 4 - fees[1]]
+    assert [day.trades for day in found.days] == [2, 1]
+    assert found.net == 7 - sum(fees)
+
+
+def test_profit_agrees_with_what_the_ledger_and_the_trader_make_of_it(session):
+    trade(session, 1, Side.BUY, "6.12345678", "2.01234")
+    trade(session, 2, Side.SELL, "1.5", "2.2")
+    bar(session, "2.8")
+
+    (found,) = profits(session, "XRP/USD")
+
+    assert found.net == pytest.approx(accounts.profit(session, {"XRP/USD": Decimal("2.8")}))
+    balance = accounts.ledger_balances(session)
+    assert found.quantity == balance["XRP"]
+    assert found.net == pytest.approx(balance["USD"] + found.quantity * Decimal("2.8"))
+
+
+def test_without_a_bar_nothing_unrealised_is_claimed(session):
+    trade(session, 1, Side.BUY, "6", "2.0")
+
+    (found,) = profits(session)
+
+    assert (found.mark, found.unrealised) == (None, None)
+    assert found.net == -found.fees
+
+
+def test_a_market_that_was_never_traded_has_none(session):
+    trade(session, 1, Side.BUY, "6", "2.0")
+
+    assert profits(session, "DOGE/USD") == []
