@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import inspect
+import itertools
 import json
 import os
 import re
@@ -10,9 +13,11 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from types import SimpleNamespace
 
 import ccxt
+import ccxt.async_support as ccxt_async
 import pytest
 from websockets.sync.client import connect
 
@@ -24,6 +29,7 @@ from sandbox.opening import Settings, open_venue
 KEY = "test-key"
 SECRET = base64.b64encode(b"the secret of a test" * 3).decode()
 FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "kraken"
+COUNT = itertools.count()
 
 
 class Running:
@@ -31,13 +37,16 @@ class Running:
 
     def __init__(self, *options):
         environment = dict(os.environ, KRAKEN_API_KEY=KEY, KRAKEN_API_SECRET=SECRET)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "--port", "0", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
+        # A file and not a pipe: nobody reads along, and a full pipe would stop the process.
+        with NamedTemporaryFile("w") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sandbox", "--port", "0", *options],
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                env=environment,
+            )
+            self.process.stderr = Path(said.name).open()  # noqa: SIM115 - closed with the process
         line = self.process.stdout.readline()
         found = re.search(r"http://\S+", line)
         assert found, self.process.stderr.read()
@@ -127,6 +136,30 @@ class Stream:
     def close(self):
         """Close the socket."""
         self.socket.close()
+
+
+class Blocking:
+    """Lets an async client be used like a blocking one."""
+
+    def __init__(self, client):
+        self.client = client
+        self.loop = asyncio.new_event_loop()
+
+    def __getattr__(self, name):
+        method = getattr(self.client, name)
+
+        def call(*arguments, **named):
+            answer = method(*arguments, **named)
+            if inspect.isawaitable(answer):
+                return self.loop.run_until_complete(answer)
+            return answer
+
+        return call if callable(method) else method
+
+    def end(self):
+        """Close the client and its loop."""
+        self.loop.run_until_complete(self.client.close())
+        self.loop.close()
 
 
 @pytest.fixture
@@ -221,3 +254,18 @@ def floor():
         advance=lambda seconds: venue.clock.advance(int(seconds * 1e9)),
         token=lambda: venue.tokens.issue(next(iter(venue.keys.values())), venue.sync()),
     )
+
+
+@pytest.fixture(params=["blocking", "async"])
+def client(request, sandbox):
+    """Give a ccxt with an account of its own that holds dollars and XRP."""
+    made = sandbox.new_client(f"client {next(COUNT)}")
+    made.create_order("XRP/USD", "market", "buy", 500)
+    if request.param == "blocking":
+        yield made
+        return
+    keys = {"apiKey": made.apiKey, "secret": made.secret}
+    urls = {"api": sandbox.addresses()}
+    blocking = Blocking(ccxt_async.kraken({**keys, "enableRateLimit": False, "urls": urls}))
+    yield blocking
+    blocking.end()

@@ -1,53 +1,9 @@
 """Every method of ccxt that speaks to Kraken spot works here, blocking and async."""
 
-import asyncio
-import inspect
 from decimal import Decimal
 
 import ccxt
-import ccxt.async_support as ccxt_async
 import pytest
-
-
-class Blocking:
-    """Lets an async client be used like a blocking one."""
-
-    def __init__(self, client):
-        self.client = client
-        self.loop = asyncio.new_event_loop()
-
-    def __getattr__(self, name):
-        method = getattr(self.client, name)
-
-        def call(*arguments, **named):
-            answer = method(*arguments, **named)
-            if inspect.isawaitable(answer):
-                return self.loop.run_until_complete(answer)
-            return answer
-
-        return call if callable(method) else method
-
-    def end(self):
-        """Close the client and its loop."""
-        self.loop.run_until_complete(self.client.close())
-        self.loop.close()
-
-
-@pytest.fixture(params=["blocking", "async"])
-def client(request, sandbox):
-    """Give a ccxt with an account of its own that holds dollars and XRP."""
-    made = sandbox.new_client(request.node.name)
-    made.create_order("XRP/USD", "market", "buy", 500)
-    if request.param == "blocking":
-        yield made
-        return
-    api = {"public": sandbox.http, "private": sandbox.http}
-    options = {"enableRateLimit": False, "urls": {"api": api}}
-    blocking = Blocking(
-        ccxt_async.kraken({"apiKey": made.apiKey, "secret": made.secret, **options})
-    )
-    yield blocking
-    blocking.end()
 
 
 def price(client, share):

@@ -58,3 +58,20 @@ def test_a_method_nobody_knows_is_said_to_be_unknown(sandbox):
 
     for path in ("/0/public/Nonsense", "/0/public/Non/sense"):
         assert sandbox.ask(path)["error"] == ["EGeneral:Unknown method"]
+
+
+def test_the_best_price_is_the_one_behind_what_was_taken(sandbox):
+    def asked():
+        book = sandbox.ask("/0/public/Depth?pair=DOGEUSD&count=100")["result"]["XDGUSD"]["asks"]
+        ticker = sandbox.ask("/0/public/Ticker?pair=DOGEUSD")["result"]["XDGUSD"]
+        assert ticker["a"][0] == book[0][0]
+        return [(float(price), float(quantity)) for price, quantity, _ in book]
+
+    before = asked()
+    wanted = sum(quantity for _, quantity in before[:3]) + 1
+    sandbox.new_client("outsider").create_order("DOGE/USD", "market", "buy", wanted)
+
+    after = asked()
+    assert len(after) == len(before) == 100
+    assert after[0][0] == before[3][0]
+    assert after[1:50] == before[4:53]
