@@ -65,13 +65,18 @@ def draft(exchange: Exchange, account: str, request: OrderRequest, now: int) -> 
     return order
 
 
-def admit(exchange: Exchange, order: Order, now: int) -> None:
-    """Refuse an order that its account's orders and funds, or the book, do not allow now."""
+def admit(exchange: Exchange, order: Order, now: int) -> list[Offer]:
+    """Refuse an order that its account's orders and funds, or the book, do not allow now.
+
+    Returns:
+        What the order can reach at this moment.
+    """
     check_unique(order.cl_ord_id, exchange.open_orders(order.account))
     offers = _offers(exchange, order, now)
     if order.post_only and offers and not order.waiting:
         raise Refused("EOrder:Post only order")
     check_funds(exchange, order, offers)
+    return offers
 
 
 def _offers(exchange: Exchange, order: Order, now: int) -> list[Offer]:

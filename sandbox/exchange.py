@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
+    from sandbox.liquidity import Offer
     from sandbox.market import Market
 
 
@@ -147,7 +148,7 @@ class Exchange:
 
     def accept(self, order: Order, now: int, parent: str | None = None) -> Order:
         """Do the same with an order that has been drafted."""
-        admit(self, order, now)
+        offers = admit(self, order, now)
         order.parent = parent
         order.txid = self.mint("O")
         order.rank = self.minted
@@ -157,7 +158,7 @@ class Exchange:
             self.rest(order, now)
         else:
             self.report("new", order, now)
-            self._begin(order, now)
+            self._begin(order, offers, now)
         return order
 
     def start(self, order: Order, now: int) -> None:
@@ -171,12 +172,12 @@ class Exchange:
             self.echo(order, now)
         self.follow_up(now)
 
-    def _begin(self, order: Order, now: int) -> None:
+    def _begin(self, order: Order, offers: list[Offer], now: int) -> None:
         if order.waiting:
             self.rest(order, now)
             prompt(self, BY_SYMBOL[order.symbol], now)
         else:
-            match(self, order, reachable(self, order, now), now)
+            match(self, order, offers, now)
             self.echo(order, now)
         self.follow_up(now)
 

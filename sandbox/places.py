@@ -60,10 +60,10 @@ def move_all_up(exchange: Exchange, symbol: str, stretch: Stretch, until: int) -
     if not len(stretch.time):
         return
     low, high = int(stretch.bid.min()), int(stretch.ask.max())
-    for buys in (True, False):
-        for order in exchange.resting(symbol, buys=buys):
-            assert order.limit is not None
-            retreats = low < order.limit if buys else high > order.limit
-            if order.ahead and retreats and left_behind(order, stretch, until):
-                order.ahead = 0
-                exchange.journal.orders[order.txid] = order
+    for order in exchange.open.values():
+        if not order.ahead or order.symbol != symbol or order.limit is None or order.waiting:
+            continue
+        retreats = low < order.limit if order.buys else high > order.limit
+        if retreats and left_behind(order, stretch, until):
+            order.ahead = 0
+            exchange.journal.orders[order.txid] = order
