@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sandbox.faults import Faults
 
 VERSION = 2
+PAGES = 8000  # of 4 KiB, until the log is moved into the file, which makes a request wait
 NAMED = ("taken", "keys", "facts", "faults", "strikes")
 COLUMNS = {
     "orders": ("account", "opened", "closed", "status", "userref", "cl_ord_id"),
@@ -70,6 +71,8 @@ class Store:
             self._base = sqlite3.connect(path or "", isolation_level=None)
             self._base.execute(f"PRAGMA journal_mode={'WAL' if path else 'OFF'}")
             self._base.execute("PRAGMA synchronous=NORMAL")
+            self._base.execute(f"PRAGMA wal_autocheckpoint={PAGES}")
+            self._base.execute(f"PRAGMA journal_size_limit={4096 * PAGES}")
             self._base.execute("PRAGMA busy_timeout=0")
             self._base.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._check_version()

@@ -6,7 +6,6 @@ and are kept; the rest is made again whenever it is asked for.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sandbox.market import HOUR_NS, Ints, Prints, join, part
+from sandbox.ownprints import OwnPrints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +59,7 @@ class Tape:
         self.pair = pair
         self.told = 0
         self._market = market
-        self._own: list[OwnPrint] = []
-        self._times: list[int] = []
+        self._own = OwnPrints()
         self._latest_own = 0
         self._merged: dict[int, tuple[int, Prints]] = {}
         self._minutes: dict[int, tuple[int, Minutes]] = {}
@@ -80,8 +79,7 @@ class Tape:
         if self._market.foreign(self.pair):
             latest = self.latest(self.settled(own.time), 1).identity
             return int(latest[-1]) if len(latest) else 0
-        self._own.append(own)
-        self._times.append(own.time)
+        self._own.add(own)
         return self._identity(own.time)
 
     def next_time(self, now: int) -> int:
@@ -91,7 +89,7 @@ class Tape:
     def settled(self, now: int) -> int:
         """Give the moment up to which the tape is final: now, or the last fill if later."""
         known = self._market.settled(self.pair, now)
-        return max(known, self._times[-1]) if self._times else known
+        return max(known, self._own.last_time)
 
     @property
     def given(self) -> Given | None:
@@ -109,19 +107,19 @@ class Tape:
         prints = self._market.prints(self.pair, time // HOUR_NS)
         before = int(np.searchsorted(prints.time, time, side="right"))
         first = self._market.first_identity(self.pair, time // HOUR_NS)
-        return first + before + bisect_right(self._times, time) - 1
+        return first + before + self._own.until(time) - 1
 
     def hour(self, hour: int) -> Prints:
         """Give one hour of trades, clients' fills included."""
-        first = bisect_right(self._times, hour * HOUR_NS - 1)
-        last = bisect_right(self._times, (hour + 1) * HOUR_NS - 1)
+        first = self._own.until(hour * HOUR_NS - 1)
+        last = self._own.until((hour + 1) * HOUR_NS - 1)
         prints = self._market.prints(self.pair, hour)
         if last == 0:
             return prints
         known = self._merged.get(hour)
         if known is None or known[0] != last:
             identity = self._market.first_identity(self.pair, hour) + first
-            known = last, _merge(prints, self._own[first:last], identity)
+            known = last, _merge(prints, self._own.rows(first, last), identity)
             if len(self._merged) > REMEMBERED_HOURS:
                 self._merged.clear()
             self._merged[hour] = known
@@ -131,8 +129,8 @@ class Tape:
         """Give a number that changes when a trade is added to an hour."""
         if self._market.foreign(self.pair):
             return len(self._market.prints(self.pair, hour).time)
-        last = bisect_right(self._times, (hour + 1) * HOUR_NS - 1)
-        return last - bisect_right(self._times, hour * HOUR_NS - 1)
+        last = self._own.until((hour + 1) * HOUR_NS - 1)
+        return last - self._own.until(hour * HOUR_NS - 1)
 
     def minutes(self, hour: int) -> Minutes:
         """Give the sixty one-minute bars of an hour that is over."""
@@ -163,12 +161,20 @@ class Tape:
 
     def between(self, after: int, until: int) -> Prints:
         """Give the trades later than one moment and not later than another."""
-        pieces = []
-        for hour in range(after // HOUR_NS, until // HOUR_NS + 1):
-            prints = self.hour(hour)
-            low, high = np.searchsorted(prints.time, [after, until], side="right")
-            pieces.append(part(prints, int(low), int(high)))
-        return join(pieces)
+        hours = range(after // HOUR_NS, until // HOUR_NS + 1)
+        return join([self._within(hour, after, until) for hour in hours])
+
+    def _within(self, hour: int, after: int, until: int) -> Prints:
+        """Give the part of one hour that lies in an interval, without making the whole hour."""
+        after, until = max(after, hour * HOUR_NS - 1), min(until, (hour + 1) * HOUR_NS - 1)
+        prints = self._market.prints(self.pair, hour)
+        low, high = (int(n) for n in np.searchsorted(prints.time, [after, until], side="right"))
+        first, last = self._own.until(after), self._own.until(until)
+        inside = part(prints, low, high)
+        if last == 0:
+            return inside
+        identity = self._market.first_identity(self.pair, hour) + low + first
+        return _merge(inside, self._own.rows(first, last), identity)
 
     def since(self, after: int, until: int, count: int) -> Prints:
         """Give the first trades later than a moment, at most `count`."""
@@ -188,38 +194,41 @@ class Tape:
         """Give the last trades not later than a moment, oldest first."""
         pieces: list[Prints] = []
         for hour in self._hours_back(until):
-            prints = self.hour(hour)
-            high = int(np.searchsorted(prints.time, until, side="right"))
-            low = max(0, high - count)
-            pieces.append(part(prints, low, high))
-            count -= high - low
+            found = self._end(hour, until, count)
+            pieces.append(found)
+            count -= len(found.time)
             if count <= 0:
                 break
         return join(pieces[::-1])
+
+    def _end(self, hour: int, until: int, count: int) -> Prints:
+        """Give the last trades of an hour that are not later than a moment, at most `count`."""
+        until = min(until, (hour + 1) * HOUR_NS - 1)
+        prints = self._market.prints(self.pair, hour)
+        high, last = int(np.searchsorted(prints.time, until, side="right")), self._own.until(until)
+        inside = part(prints, max(high - count, 0), high)
+        if last == 0:
+            return inside
+        first = max(self._own.until(hour * HOUR_NS - 1), last - count)
+        end = self._market.first_identity(self.pair, hour) + high + last
+        merged = _merge(inside, self._own.rows(first, last), end - len(inside.time) - last + first)
+        return part(merged, max(len(merged.time) - count, 0), len(merged.time))
 
     def _hours_back(self, until: int) -> Iterator[int]:
         yield from range(until // HOUR_NS, self.listed // HOUR_NS - 1, -1)
 
 
-def _merge(prints: Prints, own: list[OwnPrint], identity: int) -> Prints:
-    if not own:
-        return Prints(
-            prints.time,
-            prints.price,
-            prints.quantity,
-            prints.bought,
-            prints.market,
-            identity + np.arange(len(prints.time)),
-        )
-    times = np.concatenate([prints.time, [p.time for p in own]])
-    order = np.argsort(times, kind="stable")
+def _merge(prints: Prints, own: Prints, identity: int) -> Prints:
+    """Put the market's trades and clients' in the order of time; `identity` is the first id."""
+    both = join([prints, own])
+    order = np.argsort(both.time, kind="stable")
     return Prints(
-        times[order],
-        np.concatenate([prints.price, [p.price for p in own]])[order],
-        np.concatenate([prints.quantity, [p.quantity for p in own]])[order],
-        np.concatenate([prints.bought, [p.bought for p in own]])[order],
-        np.concatenate([prints.market, [p.market for p in own]])[order],
-        identity + np.arange(len(times)),
+        both.time[order],
+        both.price[order],
+        both.quantity[order],
+        both.bought[order],
+        both.market[order],
+        identity + np.arange(len(order)),
     )
 
 
