@@ -118,6 +118,10 @@ def prepare(home: Home, wishes: Wishes) -> Plan:
     )
 
 
+# Kraken's word for a key that may cancel orders and do nothing else.
+MAY_CANCEL = ("close-trades",)
+
+
 def assemble(
     plan: Plan,
     board: Board,
@@ -159,6 +163,7 @@ def _exchange(plan: Plan) -> list[Watched]:
     def ready() -> None:
         plan.keys[components.WORKER] = exchange.mint(plan.home, plan.venue, components.WORKER)
         plan.keys["command"] = exchange.mint(plan.home, plan.venue, "command")
+        plan.keys["kill"] = exchange.mint(plan.home, plan.venue, "kill", MAY_CANCEL)
         leave_environment(plan)
 
     return [

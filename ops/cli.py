@@ -56,6 +56,7 @@ COMMANDS = {
     "reconcile": "account",
     "halt": "account",
     "resume": "account",
+    "kill": "kill",
     "flatten": "money",
     "bench": "bench",
 }

@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ops.errors import CannotStart
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ops.home import Home
 
 KRAKEN_REST = "https://api.kraken.com"
@@ -43,9 +45,9 @@ class Key:
     key: str
     secret: str = field(repr=False)
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, prefix: str = "KRAKEN_") -> dict[str, str]:
         """Return the variables that hand it to a process."""
-        return {"KRAKEN_API_KEY": self.key, "KRAKEN_API_SECRET": self.secret}
+        return {f"{prefix}API_KEY": self.key, f"{prefix}API_SECRET": self.secret}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,15 +100,22 @@ def first_key(home: Home) -> Key:
     )
 
 
-def mint(home: Home, venue: Venue, name: str) -> Key:
+def mint(home: Home, venue: Venue, name: str, permissions: Sequence[str] = ()) -> Key:
     """Return the key of a process, asking the sandbox for it the first time.
+
+    Args:
+        home: Where keys are kept.
+        venue: The sandbox.
+        name: Whose key.
+        permissions: All that it may do; whatever the sandbox serves if there are none.
 
     Raises:
         CannotStart: The sandbox refused.
     """
     if (kept := kept_key(home, name)) is not None:
         return kept
-    answer = httpx.post(f"{venue.rest}/admin/keys", json={}, timeout=5.0, trust_env=False)
+    asked = {"permissions": list(permissions)} if permissions else {}
+    answer = httpx.post(f"{venue.rest}/admin/keys", json=asked, timeout=5.0, trust_env=False)
     if answer.is_error:
         raise CannotStart(f"the sandbox minted no key: {answer.status_code} {answer.text[:100]}")
     made = answer.json()

@@ -159,10 +159,11 @@ class Supervisor:
 
 
 def leave_environment(plan: Plan) -> None:
-    """Leave what the commands of this stack need, the command line's own key included."""
-    key = plan.keys.get("command")
+    """Leave what the commands of this stack need, the command line's own keys included."""
+    key, kill = plan.keys.get("command"), plan.keys.get("kill")
     own = key.environment() if key is not None else {}
-    environment.write(plan.home.path, {**components.shared(plan), **own})
+    switch = kill.environment("KRAKEN_KILL_") if kill is not None else {}
+    environment.write(plan.home.path, {**components.shared(plan), **own, **switch})
 
 
 def clean_up(home: Home) -> int:

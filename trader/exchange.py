@@ -149,6 +149,14 @@ class Exchange:
         """
         return answers.read_cancel(self._send("privatePostCancelOrder", cl_ord_id=client_order_id))
 
+    def cancel_all(self) -> int:
+        """Cancel every open order of the account and return how many there were.
+
+        Raises:
+            ExchangeUnreachable: Nothing proves that it was heard; asking again is safe.
+        """
+        return int(self._ask("privatePostCancelAll")["count"])
+
     def find(self, client_order_id: str, since: datetime) -> list[ListedOrder]:
         """Return every order, open or closed, that was opened under our id since a time."""
         start = _seconds(since)
