@@ -119,11 +119,12 @@ def _note(exchange: Exchange, order: Order, kind: str, time: int) -> Amend:
 def _arrive_again(exchange: Exchange, order: Order, now: int) -> None:
     exchange.open.pop(order.txid)
     exchange.mint("R")
-    order.rank = exchange.minted
+    order.rank, before = exchange.minted, len(order.trades)
     take(exchange, order, reachable(exchange, order, now), now)
     if order.status == OPEN:
         exchange.rest(order, now)
-    exchange.echo(order, now)
+    if len(order.trades) > before:
+        exchange.echo(order, now)
     exchange.follow_up(now)
 
 

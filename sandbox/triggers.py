@@ -18,10 +18,10 @@ def fire(exchange: Exchange, pair: Pair, price: int, now: int, *, reference: str
     """Let a price set off the orders that wait for it; tell whether one went off."""
     fired = False
     for order in exchange.waiting(pair.symbol):
-        if order.stop is None or order.stop.reference != reference or not order.waiting:
+        if not order.alive or order.stop is None or order.stop.reference != reference:
             continue
         _trail(exchange, order, price, now)
-        if _reached(order, price):
+        if order.waiting and _reached(order, price):
             fired = True
             _set_off(exchange, pair, order, price, now)
     return fired
@@ -37,7 +37,7 @@ def prompt(exchange: Exchange, pair: Pair, now: int) -> None:
 
 def _trail(exchange: Exchange, order: Order, price: int, now: int) -> None:
     stop = order.stop
-    if stop is None or not stop.offset:
+    if stop is None or not stop.offset or stop.fired:
         return
     moved = price + stop.offset if order.buys else price - stop.offset
     if moved < stop.trigger if order.buys else moved > stop.trigger:

@@ -5,6 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from sandbox.amendment import Change, amend
 from sandbox.errors import Refused
 from sandbox.exchange import Exchange
 from sandbox.index import WINDOW_NS, index_price, index_series
@@ -194,6 +195,21 @@ def test_a_stop_by_index_survives_a_trade_that_sets_off_a_stop_by_last(exchange)
 
     assert by_last.status == "closed"
     assert by_index.waiting
+
+
+def test_an_amendment_without_a_trade_does_not_repeat_an_old_price(exchange):
+    for asset in ("XXRP", "ZUSD"):
+        exchange.deposit("bob", asset, Decimal(1000), START)
+    bid, ask = exchange.market.touch(XRP, START)
+    inside = (bid + ask) // 2
+    partly = exchange.place("ann", wanted("limit", "buy", limit=inside), START)
+    exchange.place("bob", wanted("limit", "sell", 40, limit=inside), START + 1)
+    exchange.place("bob", wanted("market", "buy", 10), START + 2)
+    watching = exchange.place("bob", stop("sell", inside, quantity=10), START + 3)
+    assert (partly.filled, watching.waiting) == (40 * LOT, True)
+    amend(exchange, partly, Change(quantity=200 * LOT), START + 4)
+
+    assert watching.waiting
 
 
 def test_a_trailing_stop_by_index_trails_the_index(exchange):
