@@ -31,7 +31,7 @@ PURE = {
         " fees forms funding gate heardbook hourly index instruments journal kinds limits"
         " liquidity market matching orders passage path permissions places plans randomness"
         " replacement rest_orders settlement swings synthetic tape terms tidings told triggers"
-        " volumes websocket_orders wire"
+        " volumes websocket_orders wire bookfeed ownprints rapid"
     ),
     "trader": (
         "answers bars book clock columns desk events execution executions features feed kernels"

@@ -1,6 +1,8 @@
 """A fast market's book messages are, byte for byte, those that are made one at a time."""
 
+from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -87,3 +89,17 @@ def test_a_book_is_told_as_it_stood_before_an_order_in_it_was_filled():
 
     assert any(not filled for _, filled in found)
     assert all(not filled for until, filled in found if until < fill)
+
+
+def test_a_market_that_runs_fast_skips_no_moment_of_its_book(start):
+    fast = start("--speed", "3000", "--start", "2026-03-01T00:00:00Z")
+    stream = fast.public()
+    stream.subscribe("book", symbol=["XRP/USD"])
+    told = [stream.wait('"book"', '"update"')["data"][0]["timestamp"] for _ in range(400)]
+    stream.close()
+    times = [datetime.fromisoformat(text).timestamp() for text in told]
+    steps = [round((later - earlier) * 2048 / 3600) for earlier, later in pairwise(times)]
+
+    assert min(steps) >= 1
+    assert max(steps) <= 3
+    assert steps.count(1) > 350
