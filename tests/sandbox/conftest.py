@@ -95,14 +95,18 @@ class Running:
         """Kill the process as kill -9 does."""
         self.process.kill()
         self.process.wait()
+        self._hang_up()
 
     def stop(self):
         """Ask the process to stop and give its exit code."""
         self.process.terminate()
         code = self.process.wait(timeout=5)
+        self._hang_up()
+        return code
+
+    def _hang_up(self):
         for pipe in (self.process.stdout, self.process.stderr):
             pipe.close()
-        return code
 
 
 class Stream:
