@@ -74,21 +74,27 @@ def _trade_on(exchange: Exchange, pair: Pair, after: int, until: int) -> int:
     ask = sells[0].limit or 0 if sells else np.iinfo(np.int64).max
     stretch = exchange.market.stretch(pair, after, until)
     near = _near(exchange, pair, stretch, (bid, ask))
-    for time, row, price in sorted([*near, *_indexed(exchange, pair, after, until)]):
-        exchange.witness(pair, time)
-        if row == QUOTE:
-            _cross(exchange, pair, time)
-        elif row == INDEX:
-            fired = fire(exchange, pair, price, time, reference="index")
-        else:
-            _hit(exchange, pair, time, stretch, row)
-            fired = fire(exchange, pair, price, time)
-        if exchange.owed or (row != QUOTE and fired):
-            exchange.follow_up(time)
-            until = time
+    for moment in sorted([*near, *_indexed(exchange, pair, after, until)]):
+        exchange.witness(pair, moment[0])
+        fired = _happen(exchange, pair, stretch, moment)
+        if exchange.owed or fired:
+            until = moment[0]
+            exchange.follow_up(until)
             break
     move_all_up(exchange, pair.symbol, stretch, until)
     return until
+
+
+def _happen(exchange: Exchange, pair: Pair, stretch: Stretch, moment: Moment) -> bool:
+    """Let a quote, a trade or a change of the index reach the orders; tell if one went off."""
+    time, row, price = moment
+    if row == INDEX:
+        return fire(exchange, pair, price, time, reference="index")
+    if row == QUOTE:
+        filled = _cross(exchange, pair, time)
+        return filled is not None and fire(exchange, pair, filled, time)
+    _hit(exchange, pair, time, stretch, row)
+    return fire(exchange, pair, price, time)
 
 
 def _awaited(exchange: Exchange, pair: Pair, reference: str, prices: Ints) -> Flags:
@@ -128,7 +134,9 @@ def _near(exchange: Exchange, pair: Pair, stretch: Stretch, best: tuple[int, int
     return found
 
 
-def _cross(exchange: Exchange, pair: Pair, time: int) -> None:
+def _cross(exchange: Exchange, pair: Pair, time: int) -> int | None:
+    """Let the market's quotes meet the orders they cross, and give the price of the last fill."""
+    filled: int | None = None
     liquidity = exchange.liquidity[pair.symbol]
     for buys in (True, False):
         levels = liquidity.side(time, DEPTH, asks=buys)
@@ -142,6 +150,8 @@ def _cross(exchange: Exchange, pair: Pair, time: int) -> None:
                     left[offer] = lots - take
                     liquidity.take(offer, take, asks=buys)
                     fill_resting(exchange, order, take, time)
+                    filled = order.limit
+    return filled
 
 
 def _hit(exchange: Exchange, pair: Pair, time: int, stretch: Stretch, row: int) -> None:

@@ -13,7 +13,7 @@ from sandbox.instruments import BY_SYMBOL
 from sandbox.limits import Limits
 from sandbox.opening import Settings, open_venue
 from sandbox.orders import OrderRequest, Reported
-from sandbox.passage import advance
+from sandbox.passage import QUOTE, _happen, advance
 from sandbox.synthetic import HOUR_NS, Synthetic
 
 XRP = BY_SYMBOL["XRP/USD"]
@@ -238,3 +238,18 @@ def test_scheduled_orders_have_a_limit_of_their_own():
     limits.check_scheduled(59)
     with pytest.raises(Refused, match="EOrder:Scheduled orders limit exceeded"):
         limits.check_scheduled(60)
+
+
+def test_a_fill_by_a_quote_that_crosses_sets_off_who_waits_for_its_price(exchange):
+    exchange.deposit("bob", "XXRP", Decimal(1000), START)
+    _, ask = exchange.market.touch(XRP, START)
+    exchange.deposit("bob", "ZUSD", Decimal(1000), START)
+    exchange.place("bob", wanted("market", "buy", 10), START)
+    order = exchange.place("ann", wanted("limit", "buy", limit=ask - 100), START)
+    watching = exchange.place("bob", stop("sell", ask - 100, quantity=10), START)
+    assert watching.waiting
+    stretch = exchange.market.stretch(XRP, START, START + 24 * HOUR_NS)
+    moment = int(stretch.time[(stretch.ask <= ask - 100).argmax()])
+
+    assert _happen(exchange, XRP, stretch, (moment, QUOTE, 0))
+    assert (order.status, watching.stop.fired) == ("closed", moment)
