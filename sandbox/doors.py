@@ -19,11 +19,13 @@ from sandbox.instruments import find_pair
 from sandbox.limits import SECOND_NS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sandbox.disturbance import Signed
     from sandbox.floor import Floor
     from sandbox.venue import Venue
+
+    Act = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 WIDE_INTERVALS = tuple(str(interval) for interval in INTERVALS if interval >= WIDE)
 LARGEST_BODY = 1 << 20
@@ -47,7 +49,7 @@ class Doors:
 
     def application(self) -> web.Application:
         """Build the routes."""
-        app = web.Application(client_max_size=LARGEST_BODY)
+        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_readable])
         app.router.add_route("*", "/0/public/{name:.+}", self._public)
         app.router.add_route("*", "/0/private/{name:.+}", self._private)
         app.router.add_route("*", "/0/{elsewhere:.*}", self._elsewhere)
@@ -170,6 +172,15 @@ def asked(query: dict[str, str], body: bytes) -> dict[str, str]:
     with suppress(Refused):
         return query | {name: str(value) for name, value in rest.read_form(body).items()}
     return query
+
+
+@web.middleware
+async def _readable(request: web.Request, handler: Act) -> web.StreamResponse:
+    """Refuse a body that is not what its headers say, such as gzip that is none."""
+    try:
+        return await handler(request)
+    except web.RequestPayloadError:
+        return _refuse(rest.WRONG)
 
 
 def _refuse(text: str) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import time
@@ -10,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sandbox.doors import Doors
 from sandbox.errors import BadStart
@@ -63,6 +65,13 @@ def bind(host: str, port: int) -> socket.socket:
     return door
 
 
+def _about_us(record: logging.LogRecord) -> bool:
+    """Whether a line of the log is about us, not about bytes or callers that broke off."""
+    problem = record.exc_info[1] if record.exc_info else None
+    theirs = HttpProcessingError | web.RequestPayloadError | ConnectionError
+    return not isinstance(problem, theirs)
+
+
 async def serve(
     venue: Venue,
     door: socket.socket,
@@ -78,6 +87,7 @@ async def serve(
         lock: What it is opened with.
     """
     server = Server(venue, lock)
+    logging.getLogger("aiohttp.server").addFilter(_about_us)
     runner = web.AppRunner(server.doors.application(), access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     await web.SockSite(runner, door).start()
