@@ -7,11 +7,17 @@ lost connection is noticed at the next check.
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from trader.errors import LeaseLost, LeaseTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TRY_EVERY = 0.5  # seconds between a standby's attempts
 
 
 class Lease:
@@ -35,6 +41,23 @@ class Lease:
         if not taken:
             self._connection.close()
             raise LeaseTaken(f"another trader holds the lease of account {account!r}")
+
+    @classmethod
+    def wait(cls, engine: Engine, account: str, pause: Callable[[float], object]) -> Lease:
+        """Take the lease as soon as its holder is gone, as a standby does.
+
+        A record that is away is waited for just the same: nobody can trade without it.
+
+        Args:
+            engine: The record.
+            account: Whose lease.
+            pause: Waits so many seconds.
+        """
+        while True:
+            try:
+                return cls(engine, account)
+            except (LeaseTaken, OperationalError):
+                pause(TRY_EVERY)
 
     def check(self) -> None:
         """Make sure that the connection which holds the lock is alive.

@@ -5,6 +5,7 @@ Whatever is not as it must be stops the start with one sentence and an exit code
 
 from __future__ import annotations
 
+import argparse
 import queue
 import signal
 import sys
@@ -49,10 +50,14 @@ WRONG_USAGE, UNREACHABLE, REFUSED = 2, 3, 4
 QUEUE_LIMIT = 100_000
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the trader until SIGTERM or SIGINT; return the process's exit code."""
+    parser = argparse.ArgumentParser(prog="friday trade", description=main.__doc__)
+    parser.add_argument(
+        "--standby", action="store_true", help="wait for the live trader to be gone, then take over"
+    )
     try:
-        _run()
+        _run(standby=parser.parse_args(arguments).standby)
     except ValidationError as error:
         return _fail(WRONG_USAGE, complaint(error))
     except (DatabaseError, ExchangeUnreachable, EndpointTaken) as error:
@@ -64,12 +69,12 @@ def main() -> int:
     return 0
 
 
-def _run() -> None:
+def _run(*, standby: bool) -> None:
     settings, exchange_settings = TraderSettings(), ExchangeSettings()
     registry, influx = ModelRegistrySettings(), InfluxSettings()
     engine = open_engine(DatabaseSettings())
     check_schema(engine)
-    lease = Lease(engine, settings.account)
+    lease = _lease(engine, settings.account, standby=standby)
     telemetry = Telemetry(influx)
     try:
         trader = assemble(engine, lease, telemetry, settings, exchange_settings)
@@ -85,6 +90,15 @@ def _run() -> None:
         telemetry.close()
         lease.release()
         engine.dispose()
+
+
+def _lease(engine: Engine, account: str, *, standby: bool) -> Lease:
+    if not standby:
+        return Lease(engine, account)
+    sys.stderr.write(f"standing by for account {account!r}\n")
+    lease = Lease.wait(engine, account, REAL.sleep)
+    sys.stderr.write("the lease is free: taking over\n")
+    return lease
 
 
 def assemble(

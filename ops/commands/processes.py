@@ -28,6 +28,8 @@ def sandbox_command(arguments: tuple[str, ...]) -> None:
 
 
 @click.command("trade")
-def trade_command() -> None:
+@click.option("--standby", is_flag=True, help="Wait until the live trader is gone, then take over.")
+def trade_command(*, standby: bool) -> None:
     """Run the live trader until Ctrl-C or SIGTERM."""
-    os.execv(sys.executable, [sys.executable, "-m", "trader"])  # noqa: S606 - itself
+    options = ["--standby"] if standby else []
+    os.execv(sys.executable, [sys.executable, "-m", "trader", *options])  # noqa: S606 - itself

@@ -1,7 +1,7 @@
 """Only one trader holds an account, and a dead one holds it no longer."""
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from trader.errors import LeaseLost, LeaseTaken
 from trader.lease import Lease
@@ -24,6 +24,34 @@ def test_a_released_lease_can_be_taken_at_once(engine):
     Lease(engine, "kraken").release()
 
     Lease(engine, "kraken").check()
+
+
+def test_a_standby_takes_the_lease_once_its_holder_is_gone(engine):
+    holder, pauses = Lease(engine, "kraken"), []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            holder.release()
+
+    Lease.wait(engine, "kraken", pause).check()
+
+    assert len(pauses) == 3
+
+
+def test_a_standby_waits_for_a_record_that_is_away():
+    away, pauses = create_engine("postgresql+psycopg2://nobody@127.0.0.1:1/none"), []
+
+    class Enough(Exception):
+        pass
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        Lease.wait(away, "kraken", pause)
 
 
 def test_a_lease_whose_connection_died_is_lost_and_free(engine):
