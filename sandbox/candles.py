@@ -147,10 +147,10 @@ def span(tape: Tape, first: int, now: int) -> Candle:
 
 def today(tape: Tape, now: int) -> Candle:
     """Sum up the time since midnight."""
-    told = None if tape.given is None else tape.given.candles.get(DAY_MINUTES)
-    if told:
-        return _go_on(told, DAY_MINUTES * MINUTE_NS, now)[-1]
     day = DAY_MINUTES * MINUTE_NS
+    if tape.given is not None and tape.given.today is not None:
+        told = tape.given.today
+        return _go_on({told.begin: told}, day, now)[-1]
     return span(tape, now // day * day, now)
 
 

@@ -98,6 +98,11 @@ class Chronicle:
             del self._arrived[:arrived]
 
     @property
+    def listed(self) -> int:
+        """The time of the first trade that is kept, or of the book if there is none."""
+        return min((told[0].time for told in self._hours.values()), default=self.latest)
+
+    @property
     def settled(self) -> int:
         """The time of the last trade told, before which no other will be."""
         return 0 if self.last is None else self.last.time

@@ -39,7 +39,12 @@ YOUNG = 50_000, 20, 50  # objects, then rounds, until cycles, which are few, are
     help="Port for https and wss; 0 takes a free one.  [default: none]",
 )
 @click.option("--seed", default=7, show_default=True, help="Seed of the synthetic market.")
-@click.option("--market", default="synthetic", show_default=True, help="synthetic, or replay:PATH.")
+@click.option(
+    "--market",
+    default="synthetic",
+    show_default=True,
+    help="synthetic, replay:PATH, or mirror:URL of another exchange that speaks Kraken.",
+)
 @click.option(
     "--edge",
     default=150.0,

@@ -71,9 +71,12 @@ class Doors:
         )
 
     async def _prepare_candles(self, query: dict[str, str]) -> None:
-        """Make years of history in a thread, so that nobody else waits for it."""
+        """Make or ask for years of history, while nobody else waits for it."""
         found, interval = find_pair(query.get("pair", "")), query.get("interval", "1")
         if found is None or interval not in WIDE_INTERVALS:
+            return
+        if self._venue.mirror is not None:
+            await self._venue.mirror.prepare(found[1], int(interval))
             return
         tape = self._venue.exchange.tapes[found[1].symbol]
         await asyncio.to_thread(warm, tape, int(interval), self._venue.clock.now())

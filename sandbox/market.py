@@ -64,12 +64,14 @@ class Stretch:
 
 @dataclass
 class Given:
-    """Statistics that a market was told and does not compute: of 24 hours, and candles.
+    """Statistics that a market was told and does not compute.
 
-    Candles are kept by interval in minutes and by their beginning.
+    They are of the last 24 hours, of the day that began at midnight, and candles by interval
+    in minutes and by their beginning.
     """
 
     day: Candle | None = None
+    today: Candle | None = None
     candles: dict[int, dict[int, Candle]] = field(default_factory=dict)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -20,10 +22,12 @@ from sandbox.gate import Gate
 from sandbox.instruments import find_asset
 from sandbox.keys import Key, is_secret, mint_key
 from sandbox.limits import Limits
+from sandbox.mirror import Mirror
 from sandbox.plans import read_plan
 from sandbox.recorded import is_log, read_recorded
 from sandbox.recording import Recording
 from sandbox.replay import read_replay
+from sandbox.source import Source
 from sandbox.store import Store
 from sandbox.synthetic import Synthetic
 from sandbox.venue import Venue
@@ -58,7 +62,8 @@ class Settings:
 def open_venue(settings: Settings) -> Venue:
     """Build the exchange, or continue the one a state file keeps."""
     opening = _read_balances(settings.balance)
-    market = _open_market(settings)
+    mirror = _open_mirror(settings)
+    market = _open_market(settings) if mirror is None else mirror.market
     began = _beginning(settings, market)
     store = Store(settings.state)
     _check_same_market(store, settings.seed, settings.edge, settings.market)
@@ -75,6 +80,8 @@ def open_venue(settings: Settings) -> Venue:
     keys = {key.name: key for key in store.read_keys()}
     venue = Venue(exchange, clock, store, keys, opening)
     venue.pair_fees = settings.pair_fees
+    if mirror is not None:
+        venue.mirror, venue.mode = mirror, "cancel_only"
     if exchange.time == 0:
         exchange.time = clock.now()
     venue.limits = Limits(None if settings.limits == "off" else settings.limits)
@@ -129,9 +136,21 @@ def _open_market(settings: Settings) -> Market:
     if kind == "replay" and path:
         return _replayed(path, made)
     if settings.market != "synthetic":
-        msg = f"market must be synthetic or replay:PATH, not {settings.market}"
+        msg = f"market must be synthetic, replay:PATH or mirror:URL, not {settings.market}"
         raise BadStart(msg, 2)
     return made
+
+
+def _open_mirror(settings: Settings) -> Mirror | None:
+    kind, _, address = settings.market.partition(":")
+    if kind != "mirror":
+        return None
+    if settings.clock != "real" or settings.speed != 1 or settings.start is not None:
+        msg = "a mirror runs by the real clock, at its speed and in its present"
+        raise BadStart(msg, 2)
+    mirror = Mirror(Source.read(address), Synthetic(settings.seed, settings.edge / BASIS_POINT))
+    asyncio.run(mirror.begin(time.time_ns()))
+    return mirror
 
 
 def _replayed(path: str, rest: Synthetic) -> Market:

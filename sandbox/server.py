@@ -96,7 +96,10 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stopping.set)
+    following = None if venue.mirror is None else asyncio.create_task(venue.mirror.run(venue))
     await server.tick()
+    if following is not None:
+        following.cancel()
     closing = [connection.socket.close(code=1001) for connection in server.connections]
     with suppress(TimeoutError):
         await asyncio.wait_for(asyncio.gather(*closing, return_exceptions=True), 0.3)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sandbox.exchange import Exchange
     from sandbox.history import History
     from sandbox.keys import Key
+    from sandbox.mirror import Mirror
     from sandbox.orders import LedgerEntry, Order, Trade
     from sandbox.recording import Recording
     from sandbox.store import Store
@@ -47,6 +48,7 @@ class Venue:
     limits: Limits = field(default_factory=Limits)
     gate: Gate = field(default_factory=Gate)
     recording: Recording | None = None
+    mirror: Mirror | None = None
     mode: str = "online"
     pair_fees: bool = False
     listeners: list[Listener] = field(default_factory=list)
