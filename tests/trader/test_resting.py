@@ -126,11 +126,11 @@ def market(sandbox, engine):
 
 def test_orders_follow_the_market_until_taken_or_until_their_time_is_up(market):
     sent = [market.send(1, Side.BUY, "50")]
-    for _ in range(2):
-        market.look(6, patience=30)
+    for _ in range(10):
+        market.look(6, patience=3600)
     for number in range(2, 6):
         sent.append(market.send(number, Side.SELL, "5"))
-        for _ in range(6):
+        for _ in range(7):
             market.look(6, patience=30)
 
     assert market.exchange.open_orders() == []
