@@ -41,7 +41,8 @@ COLUMNS = {
     "prints": ("symbol", "time"),
 } | dict.fromkeys(NAMED, ())
 SCHEMA = ";".join(
-    [
+    ["BEGIN IMMEDIATE"]
+    + [
         f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(['id TEXT PRIMARY KEY', *columns])},"
         " body BLOB NOT NULL)"
         for table, columns in COLUMNS.items()
@@ -57,6 +58,7 @@ SCHEMA = ";".join(
         "CREATE INDEX IF NOT EXISTS posted ON entries (account, time)",
         "CREATE INDEX IF NOT EXISTS printed ON prints (symbol, time)",
         f"PRAGMA user_version = {VERSION}",
+        "COMMIT",
     ]
 )
 Kept = TypeVar("Kept")
@@ -77,8 +79,6 @@ class Store:
             self._base.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._check_version()
             self._base.executescript(SCHEMA)
-            self._base.execute("BEGIN IMMEDIATE")
-            self._base.execute("COMMIT")
             self.history = History(self._base)
         except sqlite3.Error as error:
             msg = f"the state file {path} cannot be used: {error}"
