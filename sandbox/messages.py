@@ -88,6 +88,14 @@ def instrument_text(mode: str, kind: str) -> bytes:
     return encode({"channel": "instrument", "type": kind, "data": body})
 
 
+def in_full(number: object, decimals: int) -> str:
+    """Spell a number with at least so many decimals, as the instrument channel does."""
+    exact = Decimal(str(number))
+    exponent = exact.as_tuple().exponent
+    own = -exponent if isinstance(exponent, int) else 0
+    return f"{exact:.{max(own, decimals)}f}"
+
+
 def _asset_body(asset: Asset) -> dict[str, Any]:
     return {
         "id": asset.name,
@@ -95,8 +103,8 @@ def _asset_body(asset: Asset) -> dict[str, Any]:
         "precision": asset.decimals,
         "precision_display": asset.display_decimals,
         "borrowable": True,
-        "collateral_value": asset.collateral,
-        "margin_rate": float(asset.margin_rate),
+        "collateral_value": raw(in_full(asset.collateral, 2)),
+        "margin_rate": raw(in_full(asset.margin_rate, 6)),
     }
 
 
@@ -108,12 +116,12 @@ def _pair_body(pair: Pair, status: str) -> dict[str, Any]:
         "status": status,
         "qty_precision": pair.lot_decimals,
         "qty_increment": raw(f"{Decimal(1).scaleb(-pair.lot_decimals):f}"),
-        "qty_min": raw(pair.minimum_quantity),
+        "qty_min": raw(in_full(pair.minimum_quantity, pair.lot_decimals)),
         "price_precision": pair.price_decimals,
         "price_increment": raw(pair.tick_size),
         "tick_size": raw(pair.tick_size),
         "cost_precision": pair.cost_decimals,
-        "cost_min": raw(pair.minimum_cost),
+        "cost_min": raw(in_full(pair.minimum_cost, 2)),
         "marginable": True,
         "has_index": True,
         "margin_initial": raw("0.20"),

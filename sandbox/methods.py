@@ -9,7 +9,7 @@ from sandbox.errors import Refused
 from sandbox.forms import moment, whole
 from sandbox.replacement import websocket_changes
 from sandbox.trading import CANCELS_MOST
-from sandbox.websocket_orders import from_websocket
+from sandbox.websocket_orders import check_numbers, from_websocket
 from sandbox.wire import short_stamp
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def _batch_add(venue: Venue, account: str, params: Params, now: int) -> list[Any
 
 
 def _amend(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
+    check_numbers(params)
     order = trading.find_open(
         venue, account, txid=_text(params, "order_id"), cl_ord_id=_text(params, "cl_ord_id")
     )
@@ -103,7 +104,7 @@ def _batch_cancel(venue: Venue, account: str, params: Params, now: int) -> list[
         for name, value in wanted
         for result in _cancel_one(venue, account, _kind(name, value), value, now)
     ]
-    return [{"count": sum(not isinstance(result, Refused) for result in made)}]
+    return [{"orders_cancelled": sum(not isinstance(result, Refused) for result in made)}]
 
 
 def _kind(name: str, value: Any) -> str:

@@ -82,6 +82,8 @@ class Dialogue:
             raise Refused("Unsupported field: 'params' for the given msg type")
         match self._method:
             case "ping":
+                if "params" in self._request:
+                    raise Refused("Unsupported field: 'params' for the given msg type: ping")
                 self._reply({}, method="pong", bare=True)
             case "subscribe" | "unsubscribe":
                 self._subscription(params)
@@ -101,7 +103,8 @@ class Dialogue:
     def _reply(self, result: Any, *, method: str = "", bare: bool = False) -> None:
         body: Params = {"method": method or self._method}
         if not bare:
-            body |= {"result": result, "success": True}
+            told = {"result": result} if self._method != "batch_cancel" else result
+            body |= told | {"success": True}
         self._connection.send(in_order(body | self._stamps()))
 
     def _refuse(self, text: str, **more: Any) -> None:
@@ -109,6 +112,8 @@ class Dialogue:
         self._connection.send(in_order(body | more | self._stamps()))
 
     def _key(self, params: Params) -> Key:
+        if self._method not in {"subscribe", "unsubscribe"} and "token" not in params:
+            raise Refused("Token(s) not found")
         key = self._venue.tokens.owner(params.get("token"), self._arrived)
         if key is None:
             raise Refused("ESession:Invalid session")

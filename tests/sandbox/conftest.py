@@ -120,7 +120,8 @@ class Stream:
         """Call a method."""
         if self.token is not None:
             params["token"] = self.token
-        self.socket.send(json.dumps({"method": method, "params": params, "req_id": 7}))
+        said = {"params": params} if method != "ping" else {}
+        self.socket.send(json.dumps({"method": method, **said, "req_id": 7}))
 
     def subscribe(self, channel, **params):
         """Subscribe to a channel."""
@@ -214,7 +215,7 @@ class Caller:
 
     def ask(self, method, req_id=None, **params):
         """Send a request and give the answers; the news that came with them are kept."""
-        request = {"method": method, "params": params}
+        request = {"method": method} | ({"params": params} if method != "ping" else {})
         if req_id is not None:
             request["req_id"] = req_id
         self.dialogue.hear(json.dumps(request))
