@@ -132,7 +132,7 @@ def serve(context: click.Context, /, **options: Any) -> None:
         sys.exit(problem.code)
     for each, end in ((door, ""), (tls_door, "s")):
         if each is not None:
-            name = f"{host}:{each.getsockname()[1]}"
+            name = f"{f'[{host}]' if ':' in host else host}:{each.getsockname()[1]}"
             click.echo(f"sandbox listens on http{end}://{name} and ws{end}://{name}/v2")
     gc.freeze()
     gc.set_threshold(*YOUNG)
