@@ -134,12 +134,6 @@ class Exchange:
         """Give the price of the last trade."""
         return self.tapes[pair.symbol].last_price(now)
 
-    def check(self, account: str, request: OrderRequest, now: int) -> Order:
-        """Build the order a request asks for, or refuse; nothing is changed."""
-        order = draft(self, account, request, now)
-        admit(self, order, now)
-        return order
-
     def place(
         self, account: str, request: OrderRequest, now: int, parent: str | None = None
     ) -> Order:

@@ -14,6 +14,8 @@ from sandbox.terms import LIMITED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.orders import Close
+
 
 def from_rest(form: Mapping[str, Any], now: int) -> OrderRequest:
     """Read the parameters of AddOrder."""
@@ -51,8 +53,16 @@ def from_rest(form: Mapping[str, Any], now: int) -> OrderRequest:
         deadline=moment(form["deadline"], "deadline") if form.get("deadline") else None,
         terms=(str(form.get("price") or ""), str(form.get("price2") or "")),
         reference=choices.reference(form.get("trigger") or "last"),
-        close=choices.close(*(str(form.get(f"close[{part}]") or "") for part in choices.CLOSE)),
+        close=_close(form),
     )
+
+
+def _close(form: Mapping[str, Any]) -> Close | None:
+    """Read the closing order, which JSON may hold as an object of its own."""
+    nested = form.get("close")
+    parts = nested if isinstance(nested, dict) else {}
+    texts = (parts.get(part) or form.get(f"close[{part}]") or "" for part in choices.CLOSE)
+    return choices.close(*map(str, texts))
 
 
 def _limit(form: Mapping[str, Any], ordertype: str, pair: Pair) -> int | None:

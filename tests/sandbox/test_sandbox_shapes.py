@@ -506,3 +506,44 @@ def test_the_distance_of_a_trailing_stop_can_be_amended_over_both_doors(desk):
     assert shown(desk, txid)["descr"]["price"] == "+0.50000"
     words = desk.refusal("AmendOrder", txid=txid, trigger_price="1.5")
     assert words == "EGeneral:Invalid arguments:trigger_price"
+
+
+def test_the_websocket_places_and_cancels_in_batches(desk):
+    good = {"side": "buy", "order_type": "limit", "order_qty": 10, "limit_price": 1.5}
+    legs = [good | {"cl_ord_id": "one"}, good | {"order_qty": 10**6}, good | {"order_userref": 9}]
+    first, second, third = desk.send("batch_add", symbol="XRP/USD", orders=legs)["result"]
+    assert (first["cl_ord_id"], second) == ("one", {"error": "EOrder:Insufficient funds"})
+    wrong = desk.send("batch_add", symbol="XRP/USD", orders=[good, good | {"order_qty": 0.1}])
+    assert (wrong["success"], wrong["error"]) == (
+        False,
+        "EGeneral:Invalid arguments:volume minimum not met",
+    )
+    many = desk.send("batch_cancel", orders=["x"] * 51)
+    assert many["error"] == "EGeneral:Invalid arguments:orders"
+    (other,) = add(desk, price="1.5")["txid"]
+    asked = {"orders": [other, "9", "OAAAAA-AAAAA-AAAAAA"], "cl_ord_id": ["one"]}
+    assert desk.send("batch_cancel", **asked)["result"] == {"count": 3}
+    assert TXID.fullmatch(third["order_id"])
+    assert desk.send("cancel_all")["result"] == {"count": 0}
+
+
+def test_a_closing_order_is_described_and_placed_with_every_fill(desk):
+    closing = {"close[ordertype]": "stop-loss-limit", "close[price]": "1.2", "close[price2]": "1.1"}
+    made = add(desk, "market", **closing)
+    assert made["descr"]["close"] == "close position @ stop loss 1.20000 -> limit 1.10000"
+    (txid,) = made["txid"]
+    opened = desk.call("OpenOrders")["open"]
+    assert opened
+    for order in opened.values():
+        assert order["refid"] == txid
+        assert order["descr"]["type"] == "sell"
+        assert order["descr"]["order"].endswith("@ stop loss 1.20000 -> limit 1.10000")
+    assert sum(float(order["vol"]) for order in opened.values()) == 10
+
+
+def test_a_closing_order_may_be_an_object_of_its_own_in_json(desk):
+    leg = {"type": "buy", "ordertype": "limit", "volume": "10", "price": "1.5"}
+    leg["close"] = {"ordertype": "take-profit", "price": "9"}
+    made = desk.call("AddOrderBatch", pair="XRPUSD", orders=[leg, leg], as_json=True)["orders"]
+
+    assert [m["descr"]["close"] for m in made] == ["close position @ take profit 9.00000"] * 2
