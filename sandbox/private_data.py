@@ -187,7 +187,7 @@ def query_orders(venue: Venue, key: Key, form: Form, _now: int) -> Any:
     shown = truth(form.get("trades"))
     found = [venue.order(name) for name in names]
     return {
-        order.txid: order_body(order, with_trades=shown)
+        order.txid: {"reason": None} | order_body(order, with_trades=shown)
         for order in found
         if order is not None and order.account == key.account and _matches(form, order)
     }
