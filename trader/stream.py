@@ -101,6 +101,12 @@ class Stream:
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(timeout=WAIT + CONNECT_TIMEOUT)
+        self._hang_up()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection stands."""
+        return self._line is not None
 
     def turn(self) -> float:
         """Connect, or move messages once; return the seconds to pause before the next turn."""
@@ -124,7 +130,6 @@ class Stream:
         pause = 0.0
         while not self._stopped.wait(pause):
             pause = self.turn()
-        self._hang_up()
 
     def _connect(self) -> tuple[Socket, ProtocolFeed]:
         socket = self._world.connect(self._url, CONNECT_TIMEOUT)

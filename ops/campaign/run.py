@@ -1,0 +1,256 @@
+"""One run: trade while things go wrong, let the system heal by itself, and judge it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ops.campaign.markets import SYMBOL, path_of
+from ops.campaign.model import scripted
+from ops.campaign.points import Points
+from ops.campaign.process import TraderProcess
+from ops.campaign.scenario import BAR_SECONDS, Loss, Scenario
+from ops.campaign.timeline import SECOND, Timeline
+from ops.campaign.venue import KEY, SECRET, SimulatedExchange
+from ops.campaign.verdict import judge, orders_of
+from ops.campaign.wires import ADDRESS, SOCKETS, Door, simulated_world
+from sandbox.calamities import relieve
+from sandbox.instruments import BY_SYMBOL
+from sql.tables import OrderRow
+from trader import history, journal
+from trader.bars import BarBuilder, interval_start
+from trader.features import WARM_UP
+from trader.market import Side, Trade
+from trader.settings import ExchangeSettings, TraderSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ops.campaign.storage import Storage
+
+INTERVAL = timedelta(seconds=BAR_SECONDS)
+HEALING_STEP = 2.0
+HEALED_WITHIN = 180.0  # seconds in which the system must be sound again, untouched
+PLENTY = Decimal(1_000_000)  # no limit on losses: every order costs fees, and that is no fault
+DRIFT = Decimal("1.1")  # how far a position's value may be from the limit that price moves allow
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a run found wrong, which is nothing if all is well, and what happened in it."""
+
+    wrong: list[str] = field(default_factory=list)
+    story: list[str] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    killed: Counter[str] = field(default_factory=Counter)
+    losses: Counter[str] = field(default_factory=Counter)
+    deaths: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    orders: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+
+class Run:
+    """The parts of one run."""
+
+    def __init__(self, scenario: Scenario, storage: Storage, folder: Path, state: Path) -> None:
+        self._scenario, self._storage = scenario, storage
+        self._points = Points()
+        self._timeline = Timeline(scenario.start * SECOND)
+        self._exchange = SimulatedExchange(
+            timeline=self._timeline,
+            market=str(path_of(folder, scenario.market)),
+            seed=scenario.market,
+            state=str(state),
+            latency=scenario.latency,
+            death=scenario.death,
+        )
+        self._door = Door(self._exchange, self._points)
+        self._process = TraderProcess(
+            timeline=self._timeline,
+            storage=storage,
+            exchange=self._exchange,
+            door=self._door,
+            settings=TraderSettings(
+                symbols=SYMBOL,
+                bar_seconds=BAR_SECONDS,
+                order_deadline_seconds=scenario.deadline,
+                execution=scenario.policy,
+                post_only_seconds=5.0,
+                daily_volatility=1.0,
+                max_position_usd=Decimal(scenario.most),
+                max_order_usd=Decimal(scenario.most),
+                max_daily_loss_usd=PLENTY,
+                max_drawdown_usd=PLENTY,
+                max_entries_per_hour=1000,
+            ),
+            exchange_settings=ExchangeSettings(
+                rest_url=ADDRESS,
+                public_ws_url=f"{SOCKETS}/public",
+                private_ws_url=f"{SOCKETS}/private",
+                api_key=SecretStr(KEY),
+                api_secret=SecretStr(SECRET),
+                request_interval_seconds=0,
+            ),
+            model=scripted(self._timeline, SYMBOL, BAR_SECONDS, scenario.script),
+        )
+        self._process.world = simulated_world(
+            self._timeline, self._exchange, self._door, self._timeline.wait
+        )
+
+    def play(self) -> Outcome:
+        """Play the whole run."""
+        self._storage.empty(self._points)
+        try:
+            self._prepare()
+            self._trade()
+            wrong = self._heal()
+            wrong += self._process.defects
+            if self._exchange.up:
+                wrong += judge(self._storage.engine, self._exchange.venue)
+                wrong += self._exposure()
+            return self._outcome(wrong)
+        finally:
+            self._process.stop()
+            self._exchange.close()
+
+    def _prepare(self) -> None:
+        self._exchange.begin()
+        self._remember()
+        self._process.begin()
+        now = self._timeline.now
+        for form in self._scenario.faults:
+            self._exchange.venue.faults.add(form, now)
+        for crash in self._scenario.crashes:
+            self._timeline.later(crash.after, partial(self._points.arm, crash.point, crash.number))
+        for loss in self._scenario.losses:
+            self._timeline.later(loss.after, partial(self._lose, loss))
+
+    def _remember(self) -> None:
+        """Put the bars before the run on record, as if the trader had run for long."""
+        start = datetime.fromtimestamp(self._scenario.start, UTC)
+        begin = interval_start(start, INTERVAL) - (WARM_UP + 10) * INTERVAL
+        with Session(self._storage.engine) as session, session.begin():
+            builder = BarBuilder(SYMBOL, INTERVAL)
+            bars = [bar for trade in self._trades(begin, start) for bar in builder.add(trade)]
+            history.record_bars(session, [*bars, *builder.advance(start)], "campaign")
+
+    def _trades(self, begin: datetime, end: datetime) -> list[Trade]:
+        tape = self._exchange.venue.exchange.tapes[SYMBOL]
+        found = tape.between(round(begin.timestamp()) * SECOND, round(end.timestamp()) * SECOND)
+        pair = tape.pair
+        return [
+            Trade(
+                symbol=SYMBOL,
+                trade_id=int(identity),
+                at=datetime.fromtimestamp(int(time) / SECOND, UTC),
+                side=Side.BUY if bought else Side.SELL,
+                price=Decimal(pair.price_text(int(price))),
+                quantity=Decimal(pair.quantity_text(int(lots))),
+            )
+            for time, price, lots, bought, identity in zip(
+                found.time, found.price, found.quantity, found.bought, found.identity, strict=True
+            )
+        ]
+
+    def _lose(self, loss: Loss) -> None:
+        go_away = partial(self._go_away, loss.seconds)
+        if loss.point:
+            self._storage.die_at(loss.point, loss.number, go_away)
+        else:
+            self._storage.losses["at a moment"] += 1
+            go_away()
+
+    def _go_away(self, seconds: float) -> None:
+        self._timeline.tell("PostgreSQL is away")
+        self._storage.go_away()
+        self._timeline.later(seconds, self._come_back)
+
+    def _come_back(self) -> None:
+        self._timeline.tell("PostgreSQL is back")
+        self._storage.recover()
+
+    def _trade(self) -> None:
+        until = self._timeline.passed + self._scenario.bars * BAR_SECONDS
+        while self._timeline.passed < until:
+            self._process.go(self._scenario.step)
+
+    def _heal(self) -> list[str]:
+        self._timeline.tell(f"no more faults from here on; {self._state()}")
+        self._points.disarm()
+        self._storage.spare()
+        self._storage.recover()
+        self._exchange.death = None
+        late = [
+            fault for fault in self._scenario.faults if fault["kind"] in {"late", "delay_before"}
+        ]
+        lingers = self._timeline.passed + max((f.get("seconds", 0) for f in late), default=0)
+        until = self._timeline.passed + HEALED_WITHIN
+        while self._timeline.passed < until:
+            self._process.go(HEALING_STEP)
+            if self._exchange.up:
+                self._relieve()
+            if self._sound() and self._timeline.passed >= lingers:
+                self._process.settle("campaign")
+                return []
+        return [f"not sound {HEALED_WITHIN:.0f} s after the last fault: {self._state()}"]
+
+    def _relieve(self) -> None:
+        venue = self._exchange.venue
+        for fault in venue.faults.remove():
+            relieve(venue, fault)
+
+    def _sound(self) -> bool:
+        trader = self._process.trader
+        if trader is None or not self._exchange.up or not trader.reporting:
+            return False
+        if not all(desk.trusted for desk in trader.desks.values()):
+            return False
+        with Session(self._storage.engine) as session:
+            return not journal.unsettled_orders(session)
+
+    def _state(self) -> str:
+        trader = self._process.trader
+        if trader is None:
+            return f"the trader is down, {dict(self._process.ends)}"
+        words = {symbol: desk.last_word for symbol, desk in trader.desks.items()}
+        return f"reporting is {trader.reporting}, {trader.word} {words}"
+
+    def _exposure(self) -> list[str]:
+        """Look whether more was ever held than may be, as after an order sent twice."""
+        market = self._exchange.venue.exchange.market
+        bid, _ = market.touch(BY_SYMBOL[SYMBOL], self._timeline.start)
+        price = Decimal(BY_SYMBOL[SYMBOL].price_text(bid))
+        held = self._exchange.most_held.get(BY_SYMBOL[SYMBOL].base.id, Decimal(0)) * price
+        most = self._scenario.most * DRIFT
+        return [f"doubled: {held:.2f} USD were held, at most {most:.2f}"] if held > most else []
+
+    def _outcome(self, wrong: list[str]) -> Outcome:
+        orders: Counter[str] = Counter()
+        faults: Counter[str] = Counter()
+        if self._exchange.up:
+            venue = self._exchange.venue
+            faults.update(strike.kind for strike in venue.faults.struck)
+            orders.update(order.status for order in orders_of(venue))
+        with Session(self._storage.engine) as session:
+            unplaced = session.scalars(select(OrderRow.id).where(OrderRow.exchange_id.is_(None)))
+            orders["never placed"] = len(unplaced.all())
+        return Outcome(
+            wrong=wrong,
+            story=self._timeline.story,
+            faults=faults,
+            killed=self._points.killed,
+            losses=self._storage.losses,
+            deaths=Counter(self._exchange.deaths),
+            ends=self._process.ends,
+            orders=orders,
+            seconds=self._timeline.passed,
+        )
