@@ -104,6 +104,20 @@ def test_a_recorded_book_moves_at_its_pace_and_is_the_one_rest_shows(start, fixt
     stream.close()
 
 
+def test_a_recorded_market_runs_by_the_real_clock_too(start, fixtures):
+    recorded = json.loads(stream_of(fixtures).read_text())
+    sandbox = start("--market", f"replay:{stream_of(fixtures)}", "--speed", "20")
+    stream = sandbox.public()
+    stream.subscribe("book", symbol=["BTC/USD"])
+    seen = []
+    while not seen or seen[-1]["data"][0]["checksum"] != checksums(recorded["updates"])[-1]:
+        seen.append(stream.wait('"checksum"'))
+    stream.close()
+
+    assert 100 < len(seen) <= UPDATES + 1
+    assert checksums(seen[1:]) == checksums(recorded["updates"])[-len(seen) + 1 :]
+
+
 def test_clients_take_from_a_recorded_book_and_wait_in_it(start, fixtures):
     sandbox = start(
         "--market", f"replay:{stream_of(fixtures)}", *SIMULATED, "--balance", "USD=1000000"

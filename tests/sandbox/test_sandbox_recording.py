@@ -13,7 +13,7 @@ def session(start, path):
     client = sandbox.client()
     client.load_markets()
     client.create_order("XRP/USD", "market", "buy", 300)
-    for hour in range(6):
+    for hour in range(3):
         bid = client.fetch_ticker("XRP/USD")["bid"]
         low = client.price_to_precision("XRP/USD", bid * 0.995)
         placed = client.create_order("XRP/USD", "limit", "buy", 20 + hour, low)
