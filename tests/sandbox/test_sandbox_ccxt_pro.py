@@ -180,3 +180,64 @@ def test_refusals_over_the_websocket_arrive_as_the_documented_exceptions(watch):
         return found
 
     assert watch(conversation) == [ccxt.ExchangeError, ccxt.BadRequest, ccxt.InvalidOrder]
+
+
+def test_several_markets_are_watched_at_once(watch, later):
+    async def conversation(client):
+        both = [SYMBOL, "DOGE/USD"]
+        books, trades = {}, {}
+        while books.keys() != set(both):
+            book = await later(client.watch_order_book_for_symbols(both, 10))
+            books[book["symbol"]] = (book["bids"][0][0], book["asks"][0][0])
+        while trades.keys() != set(both):
+            found = await later(client.watch_trades_for_symbols(both))
+            trades.update({trade["symbol"]: trade["price"] for trade in found})
+        return books, trades
+
+    books, trades = watch(conversation)
+    for symbol, (bid, ask) in books.items():
+        assert bid < ask
+        assert 0.5 * bid < trades[symbol] < 2 * ask
+
+
+# What is asked of ccxt.pro, and what the order says of itself afterwards; 2.17 is about the price.
+WAYS = [
+    (("limit", "buy", 10, 1.5), {"clientOrderId": "ws-1"}, "limit 1.50000"),
+    (("limit", "buy", 10, 1.5), {"postOnly": True}, "limit 1.50000"),
+    (("market", "sell", 10), {"stopLossPrice": 1.5}, "stop loss 1.50000"),
+    (
+        *(("limit", "sell", 10, 1.4), {"stopLossPrice": 1.5}),
+        "stop loss 1.50000 -> limit 1.40000",
+    ),
+    (("market", "sell", 10), {"takeProfitPrice": 3.5}, "take profit 3.50000"),
+    (
+        *(("limit", "sell", 10, 3.6), {"takeProfitPrice": 3.5}),
+        "take profit 3.50000 -> limit 3.60000",
+    ),
+    (("market", "sell", 10), {"trailingAmount": 0.5}, "trailing stop +0.50000"),
+    (("market", "sell", 10), {"trailingPercent": 10}, "trailing stop +10.0000%"),
+    (
+        *(("limit", "buy", 10, 1.5), {"stopLoss": {"triggerPrice": 1.2}}),
+        "limit 1.50000; close position @ stop loss 1.20000",
+    ),
+]
+
+
+def test_every_kind_of_order_is_placed_over_the_websocket(watch):
+    async def conversation(client):
+        made = []
+        for arguments, params, _ in WAYS:
+            placed = await client.create_order_ws(SYMBOL, *arguments, params=params)
+            made.append(await client.fetch_order(placed["id"]))
+        limit = await client.create_limit_order_ws(SYMBOL, "buy", 10, 1.5)
+        market = await client.create_market_order_ws(SYMBOL, "sell", 10)
+        return made, await client.fetch_orders_by_ids([limit["id"], market["id"]], SYMBOL)
+
+    made, plain = watch(conversation)
+    for order, (arguments, params, words) in zip(made, WAYS, strict=True):
+        descr = order["info"]["descr"]
+        told = "; ".join(filter(None, (descr["order"], descr["close"])))
+        assert told == f"{arguments[1]} 10.00000000 XRPUSD @ {words}"
+        assert order["clientOrderId"] == params.get("clientOrderId")
+        assert bool(order["postOnly"]) == params.get("postOnly", False)
+    assert {order["status"] for order in plain} == {"open", "closed"}

@@ -158,6 +158,7 @@ def test_its_own_order_book_finds_every_checksum_right(sandbox, monkeypatch, sym
                 heard.clear()
                 await asyncio.to_thread(sandbox.advance, 3)
                 await heard.wait()
+        await client.remove_book([symbol])
         await client.close()
 
     asyncio.run(conversation())
@@ -209,3 +210,20 @@ def test_its_websocket_trades_and_hears_of_it(sandbox, account):
     asyncio.run(conversation())
     sequences = [m["sequence"] for m in heard if "sequence" in m]
     assert sequences == list(range(1, len(sequences) + 1))
+
+
+def test_what_the_account_has_none_of_is_said_to_be_none(user):
+    assert user.get_open_positions() == []
+    assert user.get_export_report_status(report="trades") == []
+
+
+def test_what_no_key_may_raises_the_sdks_own_exception(user):
+    for call in (
+        lambda: user.request_export_report(report="trades", description="mine"),
+        lambda: user.delete_export_report(id_="GCAT", type_="delete"),
+        lambda: user.create_subaccount(username="more", email="more@example.com"),
+        lambda: user.account_transfer(asset="XRP", amount=1, from_="A", to_="B"),
+    ):
+        with pytest.raises(exceptions.KrakenPermissionDeniedError):
+            call()
+    assert user.retrieve_export(id_="GCAT").json()["error"] == ["EGeneral:Permission denied"]
