@@ -47,12 +47,8 @@ def held(session: Session, symbol: str) -> Decimal:
     ) or Decimal(0)
 
 
-def profit(session: Session, marks: Mapping[str, Decimal]) -> Decimal | None:
-    """Return what all our trades have brought, after fees, with positions at these prices.
-
-    Returns:
-        None if something is held that no price is known of.
-    """
+def totals(session: Session) -> dict[str, tuple[Decimal, Decimal]]:
+    """Return by market what is held and what its trades have brought in cash, after fees."""
     buys = FillRow.side == Side.BUY
     rows = session.execute(
         select(
@@ -60,13 +56,25 @@ def profit(session: Session, marks: Mapping[str, Decimal]) -> Decimal | None:
             func.sum(case((buys, FillRow.quantity), else_=-FillRow.quantity)),
             func.sum(case((buys, -FillRow.cost), else_=FillRow.cost) - FillRow.fee),
         ).group_by(FillRow.symbol)
-    ).all()
-    if any(quantity and symbol not in marks for symbol, quantity, _cash in rows):
+    )
+    return {symbol: (quantity, cash) for symbol, quantity, cash in rows}
+
+
+def profit(
+    totals: Mapping[str, tuple[Decimal, Decimal]], marks: Mapping[str, Decimal]
+) -> Decimal | None:
+    """Return what all our trades have brought, after fees, with positions at these prices.
+
+    Returns:
+        None if something is held that no price is known of.
+    """
+    if any(quantity and symbol not in marks for symbol, (quantity, _) in totals.items()):
         return None
     nothing = Decimal(0)
-    return sum(
-        (cash + quantity * marks.get(symbol, nothing) for symbol, quantity, cash in rows), nothing
+    worths = (
+        cash + quantity * marks.get(symbol, nothing) for symbol, (quantity, cash) in totals.items()
     )
+    return sum(worths, nothing)
 
 
 def mark_equity(session: Session, at: datetime, profit: Decimal) -> None:
@@ -78,12 +86,13 @@ def mark_equity(session: Session, at: datetime, profit: Decimal) -> None:
     )
 
 
-def standing(session: Session, profit: Decimal, now: datetime) -> Standing:
+def standing(
+    session: Session, profit: Decimal, now: datetime, vouched: datetime | None = None
+) -> Standing:
     """Compare a profit with that of the day's beginning and with the best within 30 days.
 
-    A person who lifted a halt over losses has them counted anew from when it was raised.
+    Nothing before `vouched` counts, when a halt over losses was raised that a person lifted.
     """
-    vouched = lifted(session, "daily_loss", "drawdown")
     morning = now.replace(hour=0, minute=0, second=0, microsecond=0)
     opened = max(filter(None, (morning, vouched)))
     marks, at = EquityMarkRow.profit, EquityMarkRow.at
@@ -97,13 +106,14 @@ def standing(session: Session, profit: Decimal, now: datetime) -> Standing:
     )
 
 
-def lifted(session: Session, *codes: str) -> datetime | None:
-    """Return when the last halt for one of these reasons was raised that a person has lifted."""
-    return session.scalar(
-        select(func.max(HaltRow.at)).where(
-            HaltRow.reason_code.in_(codes), HaltRow.resumed_at.is_not(None)
-        )
+def lifted(session: Session) -> dict[str, datetime]:
+    """Return, by reason code, when the last halt was raised that a person has lifted."""
+    rows = session.execute(
+        select(HaltRow.reason_code, func.max(HaltRow.at))
+        .where(HaltRow.resumed_at.is_not(None))
+        .group_by(HaltRow.reason_code)
     )
+    return dict(rows.tuples().all())
 
 
 def ledger_balances(session: Session) -> dict[str, Decimal]:

@@ -15,8 +15,9 @@ from sqlalchemy import func, select
 
 from sql.tables import OrderRow
 from trader import accounts, history, journal, outlook, record, risk, strategy
+from trader.bars import interval_start
 from trader.execution import Policy
-from trader.limits import LATCHING_CODES, Claim, Proposal, Refused
+from trader.limits import LATCHING_CODES, Claim, Proposal, Refused, State
 from trader.orders import Order, client_order_id
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from trader.bars import Bar
     from trader.desk import Desk, Score
     from trader.limits import Verdict, View
-    from trader.outlook import Circumstances
+    from trader.outlook import Books, Circumstances
     from trader.record import Halt
     from trader.strategy import Wanted
 
+NOTHING = Decimal(0)
 FIRST_ATTEMPT = 1
 # Of a market and a view, what a decision's inputs need not repeat: it is in other rows.
 ELSEWHERE = {"instrument", "limits", "sent", "acts", "appetite"}
@@ -39,11 +41,14 @@ class _Turn:
     session: Session
     desk: Desk
     around: Circumstances
+    books: Books
     suffix: str = ""
 
     @property
     def bar_start(self) -> datetime:
-        return self.desk.last_bar.start if self.desk.last_bar else self.around.now
+        if self.desk.last_bar is not None:
+            return self.desk.last_bar.start
+        return interval_start(self.around.now, self.desk.interval)
 
     @property
     def decision_id(self) -> str:
@@ -52,7 +57,7 @@ class _Turn:
 
 def close_bar(session: Session, desk: Desk, bar: Bar, around: Circumstances) -> Order | None:
     """Take a closed bar in and return the order to send, if there is one."""
-    turn = _Turn(session, desk, around)
+    turn = _Turn(session, desk, around, outlook.open_books(session, desk, around))
     _mark_equity(turn, bar)
     beside = history.closes_beside(session, bar.symbol, bar.interval, bar.start)
     scores = desk.score(bar, beside)
@@ -70,7 +75,8 @@ def decide_again(session: Session, desk: Desk, around: Circumstances) -> Order |
     """Decide once more on the last bar, and take what is there: resting has not filled us."""
     if desk.leading is None:
         return None
-    return _decide(_Turn(session, desk, around, suffix="-again"), Policy.MARKETABLE)
+    books = outlook.open_books(session, desk, around)
+    return _decide(_Turn(session, desk, around, books, suffix="-again"), Policy.MARKETABLE)
 
 
 def flatten(session: Session, desk: Desk, around: Circumstances, halt: Halt) -> Order | None:
@@ -80,25 +86,23 @@ def flatten(session: Session, desk: Desk, around: Circumstances, halt: Halt) -> 
         The order to send; None while one is under way, nothing is left to be sold, or risk
         refuses, which is written down once a reason.
     """
-    held = accounts.held(session, desk.symbol)
-    if (
-        held < desk.instrument.quantity_min
-        or desk.quote is None
-        or outlook.under_way(session, desk)
-    ):
+    books = outlook.open_books(session, desk, around)
+    held = books.held.get(desk.symbol, NOTHING)
+    least = desk.instrument.quantity_min
+    if held < least or desk.quote is None or books.under_way(desk.symbol):
         return None
     sold = f"-flatten-{halt.id}"
     number = session.scalar(
         select(func.count()).where(
-            OrderRow.symbol == desk.symbol, OrderRow.decision_id.contains(sold)
+            OrderRow.symbol == desk.symbol, OrderRow.decision_id.contains(f"{sold}-")
         )
     )
     policy = Policy.MARKETABLE if number else around.policy
-    _, most = outlook.caps(session, desk, around)
+    most = around.limits.order_cap(depth=desk.bid_depth, day_volume=None, reduces=True)
     wanted = strategy.close_out(
         desk.instrument, desk.quote, policy, held=held, most=most, why=halt.reason
     )
-    turn = _Turn(session, desk, around, suffix=f"{sold}-{number}")
+    turn = _Turn(session, desk, around, books, suffix=f"{sold}-{number}")
     verdict, view = _judge(turn, wanted, None)
     if isinstance(verdict, Refused):
         turn = replace(turn, suffix=f"{turn.suffix}-{verdict.code}")
@@ -110,14 +114,16 @@ def _decide(turn: _Turn, policy: Policy) -> Order | None:
     desk = turn.desk
     assert desk.leading is not None
     score, prediction_id = desk.leading
-    held = accounts.held(turn.session, desk.symbol)
+    held = turn.books.held.get(desk.symbol, NOTHING)
     inputs = _origin(score)
     if desk.quote is None:
         wanted = strategy.nothing(held, "no_quote", "there is no two-sided book")
     elif desk.instrument.taker_fee is None or desk.instrument.maker_fee is None:
         wanted = strategy.nothing(held, "fee_unknown", "the account's fees are not known")
     else:
-        now = outlook.situation(turn.session, desk, turn.around, score, policy)
+        now = outlook.situation(
+            turn.session, desk, turn.around, turn.books, score=score, policy=policy
+        )
         wanted, view = strategy.decide(now), None
         if wanted.side is not None:
             verdict, view = _judge(turn, wanted, _claim(turn, score))
@@ -156,11 +162,12 @@ def _refused(wanted: Wanted, verdict: Refused) -> Wanted:
 
 
 def _mark_equity(turn: _Turn, bar: Bar) -> None:
-    standing = outlook.standing(turn.session, turn.around)
+    standing = turn.books.standing
     if standing is None:
         return
     accounts.mark_equity(turn.session, bar.end, standing.profit)
-    if (lost := risk.breach(standing, turn.around.limits)) is not None:
+    lost = risk.breach(standing, turn.around.limits)
+    if lost is not None and turn.books.state is State.ACTIVE:
         _latch(turn, lost)
 
 
@@ -234,7 +241,7 @@ def _judge(turn: _Turn, wanted: Wanted, claim: Claim | None) -> tuple[Verdict, V
         claim=claim,
         post_only=wanted.worst is not None,
     )
-    view = outlook.view(turn.session, turn.desk, turn.around, turn.decision_id)
+    view = outlook.view(turn.session, turn.desk, turn.around, turn.books, turn.decision_id)
     return risk.check(proposal, view), view
 
 

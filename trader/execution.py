@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from trader.market import Side, round_price
+from trader.orders import Status
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,7 +90,8 @@ def follow(
     if why := _ending(order, state=state, now=now, patience=patience):
         again = order.cancelling and idle < CANCEL_EVERY
         return Keep() if again else Cancel(reason=why)
-    if quote is None or order.worst is None or order.cancelling or idle < AMEND_EVERY:
+    settled = order.status is Status.OPEN and not order.cancelling
+    if quote is None or order.worst is None or not settled or idle < AMEND_EVERY:
         return Keep()
     if order.side is Side.BUY:
         touch = min(quote.bid, order.worst)

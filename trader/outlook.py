@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from sql.tables import DecisionRow, FillRow, OrderEventRow, OrderRow, PriceBarRow
+from sql.tables import DecisionRow, OrderEventRow, OrderRow, PriceBarRow
 from trader import accounts, features, journal, record
 from trader.limits import Act, Sent, View, state_for
 from trader.market import Side
@@ -57,39 +57,62 @@ class Circumstances:
     switch_age: timedelta | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What the record says of the account at one moment, read once for all who ask.
+
+    `standing` is None where something is held that no price is known of.
+    """
+
+    state: State
+    held: Mapping[str, Decimal]
+    cash: Decimal
+    pending: tuple[Order, ...]
+    standing: Standing | None
+    lifted: Mapping[str, datetime]
+    day_volume: Decimal | None
+
+    def under_way(self, symbol: str) -> bool:
+        """Tell whether an order of this market may still trade."""
+        return any(order.symbol == symbol for order in self.pending)
+
+
+def open_books(session: Session, desk: Desk, around: Circumstances) -> Books:
+    """Read what the record says of the account, for a decision on this desk's market."""
+    totals, lifted = accounts.totals(session), accounts.lifted(session)
+    profit = accounts.profit(totals, around.marks)
+    over_losses = [lifted[code] for code in ("daily_loss", "drawdown") if code in lifted]
+    vouched = max(over_losses, default=None)
+    return Books(
+        state=state(session),
+        held={symbol: quantity for symbol, (quantity, _) in totals.items()},
+        cash=accounts.ledger_balances(session).get(desk.instrument.quote, NOTHING),
+        pending=tuple(journal.unsettled_orders(session)),
+        standing=None
+        if profit is None
+        else accounts.standing(session, profit, around.now, vouched),
+        lifted=lifted,
+        day_volume=_day_volume(session, desk, around.now),
+    )
+
+
 def state(session: Session) -> State:
     """Return the trading state that the standing halts leave."""
     return state_for(halt.reason_code for halt in record.current_halts(session))
 
 
-def standing(session: Session, around: Circumstances) -> Standing | None:
-    """Return how the account stands at present prices, or None if one is not known."""
-    profit = accounts.profit(session, around.marks)
-    return None if profit is None else accounts.standing(session, profit, around.now)
-
-
-def caps(session: Session, desk: Desk, around: Circumstances) -> tuple[Decimal, Decimal]:
-    """Return what one order may be worth: to buy, and to sell what is held."""
-    volume = _day_volume(session, desk, around.now)
-    limits = around.limits
-    return (
-        limits.order_cap(depth=desk.ask_depth, day_volume=volume, reduces=False),
-        limits.order_cap(depth=desk.bid_depth, day_volume=volume, reduces=True),
-    )
-
-
-def under_way(session: Session, desk: Desk) -> bool:
-    """Tell whether an order of this market may still trade."""
-    return any(order.symbol == desk.symbol for order in journal.unsettled_orders(session))
-
-
 def situation(
-    session: Session, desk: Desk, around: Circumstances, score: Score, policy: Policy
+    session: Session,
+    desk: Desk,
+    around: Circumstances,
+    books: Books,
+    *,
+    score: Score,
+    policy: Policy,
 ) -> Situation:
     """Return what a decision on the desk's last bar goes by."""
     assert desk.quote is not None
-    contract = score.model.served.contract
-    most_to_buy, most_to_sell = caps(session, desk, around)
+    contract, limits = score.model.served.contract, around.limits
     return Situation(
         instrument=desk.instrument,
         quote=desk.quote,
@@ -99,26 +122,31 @@ def situation(
         gain=contract.gain,
         loss=contract.loss,
         horizon_bars=contract.horizon_bars,
-        held=accounts.held(session, desk.symbol),
+        held=books.held.get(desk.symbol, NOTHING),
         bars_held=_bars_held(session, desk, contract.horizon_bars),
-        under_way=under_way(session, desk),
-        cash=accounts.ledger_balances(session).get(desk.instrument.quote, NOTHING),
+        under_way=books.under_way(desk.symbol),
+        cash=books.cash,
         volatility=desk.volatility.over(DAY.total_seconds(), desk.interval.total_seconds()),
         appetite=around.appetite,
-        max_position_value=around.limits.max_position_value,
-        most_to_buy=most_to_buy,
-        most_to_sell=most_to_sell,
+        max_position_value=limits.max_position_value,
+        most_to_buy=limits.order_cap(
+            depth=desk.ask_depth, day_volume=books.day_volume, reduces=False
+        ),
+        most_to_sell=limits.order_cap(
+            depth=desk.bid_depth, day_volume=books.day_volume, reduces=True
+        ),
     )
 
 
-def view(session: Session, desk: Desk, around: Circumstances, decision_id: str) -> View:
+def view(
+    session: Session, desk: Desk, around: Circumstances, books: Books, decision_id: str
+) -> View:
     """Return what is known at this moment about an order of this desk's market."""
-    pending = journal.unsettled_orders(session)
-    here = [order for order in pending if order.symbol == desk.symbol]
-    buying = [order for order in pending if order.side is Side.BUY]
+    here = [order for order in books.pending if order.symbol == desk.symbol]
+    buying = [order for order in books.pending if order.side is Side.BUY]
     bar = desk.last_bar
     return View(
-        state=state(session),
+        state=books.state,
         instrument=desk.instrument,
         limits=around.limits,
         interval=desk.interval,
@@ -130,17 +158,17 @@ def view(session: Session, desk: Desk, around: Circumstances, decision_id: str) 
         feature_hash=features.HASH,
         clock_skew=around.clock_skew,
         volatility=desk.volatility.over(60, desk.interval.total_seconds()),
-        day_volume=_day_volume(session, desk, around.now),
+        day_volume=books.day_volume,
         bid_depth=desk.bid_depth,
         ask_depth=desk.ask_depth,
-        position=accounts.held(session, desk.symbol),
+        position=books.held.get(desk.symbol, NOTHING),
         buying=sum((o.reserved for o in here if o.side is Side.BUY), NOTHING),
         selling=sum((o.reserved for o in here if o.side is Side.SELL), NOTHING),
-        elsewhere=_elsewhere(session, desk.symbol, buying, around.marks),
-        cash=accounts.ledger_balances(session).get(desk.instrument.quote, NOTHING),
+        elsewhere=_elsewhere(desk.symbol, books, around.marks),
+        cash=books.cash,
         promised=sum((order.reserved * order.limit for order in buying), NOTHING),
-        standing=standing(session, around),
-        entries=_entries(session, desk.symbol, around.now),
+        standing=books.standing,
+        entries=_entries(session, desk.symbol, books, around.now),
         decided=session.scalar(_any_order(decision_id)) is not None,
         sent=_sent(session, around.now),
         acts=_acts(session, desk.symbol, around.now),
@@ -171,21 +199,22 @@ def _day_volume(session: Session, desk: Desk, now: datetime) -> Decimal | None:
     )
 
 
-def _elsewhere(
-    session: Session, symbol: str, buying: list[Order], marks: Mapping[str, Decimal]
-) -> Decimal | None:
-    total = sum((o.reserved * o.limit for o in buying if o.symbol != symbol), NOTHING)
-    others = select(FillRow.symbol).where(FillRow.symbol != symbol).distinct()
-    for other in session.scalars(others).all():
-        quantity = accounts.held(session, other)
-        if quantity and other not in marks:
+def _elsewhere(symbol: str, books: Books, marks: Mapping[str, Decimal]) -> Decimal | None:
+    total = NOTHING
+    for order in books.pending:
+        if order.symbol != symbol and order.side is Side.BUY:
+            total += order.reserved * order.limit
+    for other, quantity in books.held.items():
+        if other == symbol or quantity <= 0:
+            continue
+        if other not in marks:
             return None
-        total += max(quantity, NOTHING) * marks.get(other, NOTHING)
+        total += quantity * marks[other]
     return total
 
 
-def _entries(session: Session, symbol: str, now: datetime) -> int:
-    since = max(filter(None, (now - HOUR, accounts.lifted(session, "repeated_execution"))))
+def _entries(session: Session, symbol: str, books: Books, now: datetime) -> int:
+    since = max(filter(None, (now - HOUR, books.lifted.get("repeated_execution"))))
     count = session.scalar(
         select(func.count()).where(
             OrderRow.symbol == symbol,

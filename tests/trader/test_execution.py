@@ -12,6 +12,7 @@ from orders_of_ours import NOON, order
 from trader.execution import Amend, Cancel, Keep, Policy, follow, opening_limit, worst_price
 from trader.limits import State
 from trader.market import Quote, Side
+from trader.orders import Status
 
 PATIENCE = timedelta(seconds=30)
 
@@ -22,7 +23,12 @@ def quote(bid="2.000", ask="2.001"):
 
 def resting(side=Side.BUY, **changes):
     limit, worst = ("2.000", "2.005") if side is Side.BUY else ("2.001", "1.996")
-    known = {"side": side, "limit": Decimal(limit), "worst": Decimal(worst)}
+    known = {
+        "side": side,
+        "limit": Decimal(limit),
+        "worst": Decimal(worst),
+        "status": Status.OPEN,
+    }
     return order(**known | changes)
 
 
@@ -60,7 +66,12 @@ def test_an_order_is_not_moved_away_from_the_market():
 
 @pytest.mark.parametrize(
     "change",
-    [{"updated_at": NOON + timedelta(seconds=6)}, {"cancelling": True}, {"worst": None}],
+    [
+        {"updated_at": NOON + timedelta(seconds=6)},
+        {"cancelling": True},
+        {"worst": None},
+        {"status": Status.UNKNOWN},
+    ],
 )
 def test_an_order_is_not_moved_too_often_nor_while_it_ends(change):
     assert step(resting(**change), quote("2.003", "2.004")) == Keep()

@@ -95,13 +95,13 @@ def test_profit_is_what_trades_brought_and_what_is_held_at_its_price(session):
     journal.record_intent(session, order())
     journal.record_event(session, order().id, filled(10, "T1"))
 
-    assert accounts.profit(session, {"XRP/USD": Decimal("2.5")}) == Decimal("4.84")
-    assert accounts.profit(session, {}) is None
+    assert accounts.profit(accounts.totals(session), {"XRP/USD": Decimal("2.5")}) == Decimal("4.84")
+    assert accounts.profit(accounts.totals(session), {}) is None
 
     sell = order(id=client_order_id("xrp-usd-2", 1), side=Side.SELL)
     journal.record_intent(session, sell)
     journal.record_event(session, sell.id, filled(10, "T2", price="2.5"))
-    assert accounts.profit(session, {}) == Decimal("4.64")
+    assert accounts.profit(accounts.totals(session), {}) == Decimal("4.64")
 
 
 def mark(session, profit, **before):
@@ -130,10 +130,12 @@ def test_whoever_lifts_a_halt_over_losses_has_them_counted_from_when_it_was_rais
     halted = NOON - timedelta(hours=1)
     record.halt(session, reason_code="drawdown", reason="r", who="trader", at=halted)
     assert accounts.standing(session, Decimal(90), NOON).drawdown == 410
+    assert accounts.lifted(session) == {}
 
     record.resume(session, reason="understood", who="test", at=NOON)
 
-    found = accounts.standing(session, Decimal(90), NOON)
+    vouched = accounts.lifted(session)["drawdown"]
+    found = accounts.standing(session, Decimal(90), NOON, vouched)
     assert (found.lost_today, found.drawdown) == (10, 10)
 
 

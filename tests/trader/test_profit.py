@@ -65,7 +65,9 @@ def test_profit_agrees_with_what_the_ledger_and_the_trader_make_of_it(session):
 
     (found,) = profits(session, "XRP/USD")
 
-    assert found.net == pytest.approx(accounts.profit(session, {"XRP/USD": Decimal("2.8")}))
+    assert found.net == pytest.approx(
+        accounts.profit(accounts.totals(session), {"XRP/USD": Decimal("2.8")})
+    )
     balance = accounts.ledger_balances(session)
     assert found.quantity == balance["XRP"]
     assert found.net == pytest.approx(balance["USD"] + found.quantity * Decimal("2.8"))
