@@ -113,7 +113,7 @@ class Stream:
     """A websocket whose messages can be waited for by their nature."""
 
     def __init__(self, url):
-        self.socket = connect(url)
+        self.socket = connect(url, max_queue=None)
         self.token = None
 
     def send(self, method, **params):

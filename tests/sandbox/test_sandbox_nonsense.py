@@ -20,7 +20,7 @@ from sandbox.opening import Settings, open_venue
 from sandbox.requests import METHODS, Dialogue
 
 SECOND = 1_000_000_000
-CALLS = 2500
+CALLS = 2000
 EXAMPLES = 100
 
 scraps = st.one_of(
@@ -152,7 +152,7 @@ def babble(venue, caller, seed, calls):
             sink.sent.clear()
         else:
             yield "time passes", number
-            venue.clock.advance(random.choice((1, 5, 60, 900)) * SECOND)
+            venue.clock.advance(random.choice((1, 5, 30, 120)) * SECOND)
             venue.commit(venue.sync())
             if len(venue.exchange.open) > 100:
                 rest.PRIVATE["CancelAll"](venue, caller.key, {}, venue.sync())
