@@ -206,6 +206,7 @@ def trader(plan: Plan) -> Component:
                 **shared(plan),
                 **_key(plan, TRADER),
                 "TRADER_MODEL_CACHE": str(plan.home.path / "models"),
+                "TRADER_OUTAGE_FILE": str(plan.home.path / "outage.jsonl"),
                 # The sandbox's clock is its own: it may run fast, and goes on where it was.
                 **({SKEW: "1e9"} if plan.venue.name == SANDBOX else {}),
                 **plan.extra,

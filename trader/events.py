@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - reports are read back from a file by these types
+from decimal import Decimal  # noqa: TC003
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from datetime import datetime
-    from decimal import Decimal
+from trader.market import Side  # noqa: TC001
 
+if TYPE_CHECKING:
     from registry.served import ServedModel
-    from trader.market import Side, Trade
+    from trader.market import Trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ResourceClosedError
 
 from trader.errors import LeaseLost, LeaseTaken
 
@@ -32,15 +32,8 @@ class Lease:
         self._key = int.from_bytes(
             blake2b(f"gal-friday trader {account}".encode(), digest_size=8).digest(), signed=True
         )
-        self._connection: Connection = engine.connect().execution_options(
-            isolation_level="AUTOCOMMIT"
-        )
-        taken = self._connection.execute(
-            text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}
-        ).scalar_one()
-        if not taken:
-            self._connection.close()
-            raise LeaseTaken(f"another trader holds the lease of account {account!r}")
+        self._engine, self._account = engine, account
+        self._connection = self._take()
 
     @classmethod
     def wait(cls, engine: Engine, account: str, pause: Callable[[float], object]) -> Lease:
@@ -67,10 +60,31 @@ class Lease:
         """
         try:
             self._connection.execute(text("SELECT 1"))
-        except DBAPIError as error:
+        except (DBAPIError, ResourceClosedError) as error:
             raise LeaseLost("the connection that held the trading lease is gone") from error
+
+    def retake(self) -> None:
+        """Take the lease anew after its connection was lost.
+
+        Raises:
+            LeaseTaken: Another process holds it by now.
+            OperationalError: The record is still away.
+        """
+        self.release()
+        self._connection = self._take()
 
     def release(self) -> None:
         """Give the lease back."""
-        self._connection.invalidate()  # a pooled session would keep the lock
-        self._connection.close()
+        if not self._connection.closed:
+            self._connection.invalidate()  # a pooled session would keep the lock
+            self._connection.close()
+
+    def _take(self) -> Connection:
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        taken = connection.execute(
+            text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}
+        ).scalar_one()
+        if not taken:
+            connection.close()
+            raise LeaseTaken(f"another trader holds the lease of account {self._account!r}")
+        return connection

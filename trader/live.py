@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from trader import deployment, history, ingestion, journal, record, settlement
@@ -23,6 +24,8 @@ from trader.errors import (
     ExchangeRefused,
     ExchangeUnreachable,
     IllegalTransition,
+    LeaseLost,
+    LeaseTaken,
     OrderUnknown,
 )
 from trader.events import (
@@ -40,6 +43,7 @@ from trader.events import (
     Untrusted,
 )
 from trader.features import WARM_UP
+from trader.market import Side
 from trader.outlook import Circumstances
 from trader.pursuit import pursue
 from trader.reporting import record_report
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     from trader.exchange import Exchange
     from trader.lease import Lease
     from trader.orders import Order
+    from trader.outage import Outage
     from trader.public_data import PublicData
     from trader.settings import TraderSettings
     from trader.telemetry import Telemetry
@@ -66,6 +71,9 @@ if TYPE_CHECKING:
 POLL = 0.2  # seconds the loop waits for an event before it looks at its own duties
 DUTIES_EVERY = 1.0  # seconds between looks at halts, the lease and unsettled orders
 SETTLE_EVERY = 15.0  # seconds between attempts to settle what stays open; bars close meanwhile
+OWN_GHOST = 15.0  # seconds for which the lease may be held by a connection of ours that died
+# What a question to the record raises while it is away, or away again since the last.
+AWAY = (OperationalError, InterfaceError, LeaseLost)
 SETTLE_AFTER = settlement.GRACE + timedelta(seconds=1)  # past its deadline, an order is looked for
 
 
@@ -83,6 +91,7 @@ class Trader:
     telemetry: Telemetry
     events: queue.Queue[object]
     exchange_status: str
+    outage: Outage
     world: World = REAL
     stopping: bool = False
     caught_up: bool = False
@@ -111,13 +120,85 @@ class Trader:
         self._switch.disarm()
 
     def turn(self, event: object | None = None) -> None:
-        """Take an event, if there is one, and attend to what is due."""
+        """Take an event, if there is one, and attend to what is due.
+
+        Raises:
+            LeaseTaken: The record was away, and another trader was quicker when it came back.
+        """
         if event is not None:
             self.telemetry.metrics.event(type(event).__name__)
+        try:
+            if self.outage.since is None:
+                self._turn(event)
+            else:
+                self._get_by(event)
+        except AWAY as error:
+            self._lose_record(event, error)
+
+    def _turn(self, event: object | None) -> None:
+        if event is not None:
             self._take(event)
         if self.world.monotonic() >= self._due:
             self._attend()
             self._due = self.world.monotonic() + DUTIES_EVERY
+
+    def _lose_record(self, event: object | None, error: Exception) -> None:
+        """Go on without the record: keep what it must learn, and take back what would buy."""
+        if isinstance(event, ExecutionReport):
+            self.outage.keep(event)
+        if self.outage.since is not None:
+            return
+        self.outage.since = self.world.monotonic()
+        self.word = f"the record is away: {str(error).splitlines()[0]}"
+        sys.stderr.write(f"{self.word}\n")
+        for desk in self.desks.values():
+            desk.cool()
+        with suppress(ExchangeUnreachable, ExchangeRefused):
+            for order in self.exchange.open_orders():
+                if order.side is Side.BUY and order.client_order_id is not None:
+                    self.exchange.cancel(order.client_order_id)
+
+    def _get_by(self, event: object | None) -> None:
+        match event:
+            case ExecutionReport():
+                self.outage.keep(event)
+            case Traded(trade=trade):
+                self.desks[trade.symbol].builder.add(trade)
+            case ClockAdvanced(at=at):
+                self.clock.observe(at, self.world.monotonic())
+            case ModelLoaded() | ModelRefused() | ModelWithdrawn():
+                self.outage.postponed.append(event)
+            case CaughtUp():
+                self.caught_up = True
+            case None:
+                pass
+            case _:
+                self._take(event)
+        self._said = {**self._said, "state": "waiting", "word": self.word}
+        self._said_at = self.world.monotonic()
+        if self.world.monotonic() >= self._due:
+            self._due = self.world.monotonic() + DUTIES_EVERY
+            self._find_record()
+
+    def _find_record(self) -> None:
+        try:
+            self.lease.retake()
+        except LeaseTaken as error:
+            # PostgreSQL may not have noticed yet that our own last connection is gone.
+            if self.world.monotonic() - (self.outage.since or 0.0) > OWN_GHOST:
+                raise
+            raise LeaseLost(str(error)) from error
+        self.catch_up()
+        self.word = ""
+        sys.stderr.write("the record is back\n")
+        self._reconcile("record back")
+
+    def catch_up(self) -> None:
+        """Tell the record what it missed while it was away, in this process or the one before."""
+        for report in self.outage.kept():
+            self._report(report)
+        for event in self.outage.end():
+            self._take(event)
 
     def stop(self, *_signal: object) -> None:
         """Let the loop end after the event it is at."""

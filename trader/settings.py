@@ -84,6 +84,7 @@ class TraderSettings(BaseSettings):
     max_entries_per_hour: int = Field(default=DEFAULT.max_entries_per_hour, ge=1)
     max_clock_skew_seconds: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     model_cache: Path = Path(".friday/models")
+    outage_file: Path = Path(".friday/outage.jsonl")
 
     @field_validator("symbols")
     @classmethod

@@ -37,6 +37,7 @@ from trader.feed import Feed
 from trader.lease import Lease
 from trader.live import Trader
 from trader.models import ModelCache, ModelWatch, RegistryClient
+from trader.outage import Outage
 from trader.public_data import PublicData
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.stream import Stream
@@ -135,8 +136,10 @@ def assemble(
         telemetry=telemetry,
         events=queue.Queue(maxsize=QUEUE_LIMIT),
         exchange_status=exchange.status(),
+        outage=Outage(settings.outage_file),
         world=world,
     )
+    trader.catch_up()
     trader.settle("start")
     return trader
 

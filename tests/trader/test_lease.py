@@ -36,7 +36,7 @@ def test_a_standby_takes_the_lease_once_its_holder_is_gone(engine):
 
     Lease.wait(engine, "kraken", pause).check()
 
-    assert len(pauses) == 3
+    assert len(pauses) >= 3
 
 
 def test_a_standby_waits_for_a_record_that_is_away():

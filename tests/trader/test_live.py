@@ -1,27 +1,33 @@
 """The live loop trades on nothing it has not reconciled, and outlives a silent exchange."""
 
 import queue
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from orders_of_ours import NOON, XRP, accepted, filled, order
 from paper_exchange import PaperExchange, serving
+from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from sql import reads
 from trader import accounts, journal, record
 from trader.clock import ExchangeClock
 from trader.desk import Desk
+from trader.errors import LeaseTaken
 from trader.events import CaughtUp, ExecutionReport, Traded
 from trader.exchange import Exchange
 from trader.lease import Lease
 from trader.live import Trader
 from trader.market import Side, Trade
 from trader.orders import Status
+from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.stream import Disconnected
 from trader.telemetry import InfluxSettings, Telemetry
+from trader.world import REAL
 
 AWAY = ExchangeSettings(
     rest_url="http://127.0.0.1:1", api_key="key", api_secret="c2VjcmV0", request_interval_seconds=0
@@ -35,7 +41,11 @@ def exchange():
 
 
 @pytest.fixture
-def trader(engine, exchange):
+def trader(engine, exchange, tmp_path):
+    return a_trader(engine, exchange, tmp_path)
+
+
+def a_trader(engine, exchange, folder):
     return Trader(
         engine=engine,
         exchange=exchange,
@@ -47,7 +57,21 @@ def trader(engine, exchange):
         telemetry=Telemetry(InfluxSettings(url=None)),
         events=queue.Queue(),
         exchange_status="online",
+        outage=Outage(folder / "outage.jsonl"),
+        world=replace(REAL, monotonic=Ticking().now),
     )
+
+
+class Ticking:
+    """A clock that is two seconds further on at every look, so that every duty is due."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def now(self):
+        """Tell the time."""
+        self.seconds += 2.0
+        return self.seconds
 
 
 def test_a_reconciliation_the_exchange_did_not_answer_is_owed_until_it_does(trader, exchange):
@@ -95,6 +119,81 @@ def test_a_reported_fill_is_booked_once_however_often_it_is_reported(trader, eng
         assert len(reads.fills(session)) == 1
         assert journal.order_by_id(session, one.id).status is Status.FILLED
         assert accounts.held(session, "XRP/USD") == 10
+
+
+@contextmanager
+def the_record_away(trader):
+    """Refuse every connection to the record, the lease's own included."""
+    away = create_engine("postgresql+psycopg2://nobody@127.0.0.1:1/none")
+    known = trader.engine
+    trader.engine = trader.lease._engine = away
+    trader.lease.release()
+    yield
+    trader.engine = trader.lease._engine = known
+
+
+def test_what_is_reported_while_the_record_is_away_is_booked_once_when_it_is_back(trader, engine):
+    one = order()
+    with Session(engine) as session, session.begin():
+        journal.record_intent(session, one)
+        journal.record_event(session, one.id, accepted("OAAAAA-AAAAA-AAAAAA"))
+    trader.turn(CaughtUp())
+    told = report("trade", "OAAAAA-AAAAA-AAAAAA", client_order_id=one.id, fill=filled("10"))
+
+    with the_record_away(trader):
+        for _ in range(3):
+            trader.turn(told)
+        assert "the record is away" in trader.health().detail["word"]
+    trader.turn(None)
+    trader.turn(None)
+
+    with Session(engine) as session:
+        assert len(reads.fills(session)) == 1
+        assert accounts.held(session, "XRP/USD") == 10
+    assert trader.reporting
+    assert trader.word == ""
+    assert not list(trader.outage.kept())
+
+
+def test_what_a_killed_trader_kept_is_told_by_the_next(trader, engine, exchange, tmp_path):
+    one = order()
+    with Session(engine) as session, session.begin():
+        journal.record_intent(session, one)
+        journal.record_event(session, one.id, accepted("OAAAAA-AAAAA-AAAAAA"))
+    told = report("trade", "OAAAAA-AAAAA-AAAAAA", client_order_id=one.id, fill=filled("10"))
+    with the_record_away(trader):
+        trader.turn(told)
+    with (tmp_path / "outage.jsonl").open("ab") as file:
+        file.write(b'{"exec_type": "tra')  # the disk was full, or the machine went down
+
+    a_trader(engine, exchange, tmp_path).catch_up()
+
+    with Session(engine) as session:
+        assert accounts.held(session, "XRP/USD") == 10
+    assert not (tmp_path / "outage.jsonl").exists()
+
+
+def test_entries_that_rest_are_cancelled_when_the_record_goes(trader, exchange):
+    exchange.place(order(time_in_force="gtc"))
+    assert len(exchange.open_orders()) == 1
+
+    with the_record_away(trader):
+        trader.turn(None)
+
+        assert exchange.open_orders() == []
+
+
+def test_who_was_quicker_to_the_lease_trades_on(trader, engine):
+    with the_record_away(trader):
+        trader.turn(None)
+    Lease(engine, "kraken")
+
+    def wait():
+        for _ in range(20):
+            trader.turn(None)
+
+    with pytest.raises(LeaseTaken):
+        wait()
 
 
 def test_the_loop_says_how_it_is(trader, engine):

@@ -41,6 +41,7 @@ def traders(sandbox, database_url, tmp_path):
         KRAKEN_PRIVATE_WS_URL=websocket,
         KRAKEN_REQUEST_INTERVAL_SECONDS="0",
         TRADER_MODEL_CACHE=str(tmp_path),
+        TRADER_OUTAGE_FILE=str(tmp_path / "outage.jsonl"),
     )
 
     def start(*options):

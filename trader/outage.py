@@ -1,0 +1,52 @@
+"""While PostgreSQL is away: open nothing, forget nothing.
+
+Execution reports are kept in a file, line by line and synced, before anything else is done
+with them, and told to the record when it is back. A line cut off by a crash was never
+acknowledged to anybody and is left out: reconciliation reads the trade from the exchange.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from trader.events import ExecutionReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from trader.events import ModelEvent
+
+
+class Outage:
+    """The reports and the changes of models that wait for the record; one file an account."""
+
+    def __init__(self, path: Path) -> None:
+        self.since: float | None = None  # on our monotonic clock
+        self.postponed: list[ModelEvent] = []
+        self._path = path
+
+    def keep(self, report: ExecutionReport) -> None:
+        """Write a report to the disk and wait until it is there."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("ab") as file:
+            file.write(msgspec.json.encode(report) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def kept(self) -> Iterator[ExecutionReport]:
+        """Yield the reports, oldest first."""
+        if not self._path.exists():
+            return
+        for line in self._path.read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                yield msgspec.json.decode(line, type=ExecutionReport)
+
+    def end(self) -> list[ModelEvent]:
+        """Forget the reports, which are on record now, and hand over the rest."""
+        self._path.unlink(missing_ok=True)
+        postponed, self.postponed, self.since = self.postponed, [], None
+        return postponed
