@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from sql.tables import DecisionRow, OrderEventRow, OrderRow, PriceBarRow
 from trader import accounts, features, journal, record
+from trader.execution import worst_price
 from trader.limits import Act, Sent, View, state_for
 from trader.market import Side
 from trader.strategy import Situation
@@ -129,9 +130,7 @@ def situation(
         volatility=desk.volatility.over(DAY.total_seconds(), desk.interval.total_seconds()),
         appetite=around.appetite,
         max_position_value=limits.max_position_value,
-        most_to_buy=limits.order_cap(
-            depth=desk.ask_depth, day_volume=books.day_volume, reduces=False
-        ),
+        most_to_buy=_room(desk, books, around),
         most_to_sell=limits.order_cap(
             depth=desk.bid_depth, day_volume=books.day_volume, reduces=True
         ),
@@ -211,6 +210,19 @@ def _elsewhere(symbol: str, books: Books, marks: Mapping[str, Decimal]) -> Decim
             return None
         total += quantity * marks[other]
     return total
+
+
+def _room(desk: Desk, books: Books, around: Circumstances) -> Decimal:
+    """Return what one order to buy may cost within every limit on size."""
+    assert desk.quote is not None
+    elsewhere = _elsewhere(desk.symbol, books, around.marks)
+    if elsewhere is None:
+        return NOTHING
+    price = worst_price(Side.BUY, desk.quote, desk.instrument)
+    here = books.held.get(desk.symbol, NOTHING) * price
+    limits = around.limits
+    cap = limits.order_cap(depth=desk.ask_depth, day_volume=books.day_volume, reduces=False)
+    return min(cap, limits.max_position_value - here, limits.max_gross_value - here - elsewhere)
 
 
 def _entries(session: Session, symbol: str, books: Books, now: datetime) -> int:

@@ -133,8 +133,8 @@ def limits_and_rates():
                 f"{of.max_gross_value}"
             ),
             (
-                "one market: 0, the size is cut to it; all: where each of two markets is held a "
-                f"tenth of the time, {percent(0.1 * 0.1)} of entries find the other held"
+                "0: the size is cut to both; what is held elsewhere makes an order smaller, or "
+                "none at all, instead"
             ),
         ),
         "cash": (

@@ -10,6 +10,7 @@ import pytest
 import xgboost as xgb
 from circumstances_of_ours import circumstances
 from orders_of_ours import XRP
+from orders_of_ours import order as desk_order
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -292,3 +293,18 @@ def test_flattening_sells_what_is_held_once_and_writes_down_a_refusal_once(sessi
     assert sorted(codes) == ["edge", "flatten", "stale_quote"]
     settle(session, sold, filled="50")
     assert flatten(session, desk, AROUND, halt) is None
+
+
+def test_what_other_markets_hold_makes_an_order_smaller_rather_than_refused(session, desk, booster):
+    doge = replace(
+        desk_order(), id="d" * 32, symbol="DOGE/USD", quantity=Decimal(10_000), limit=Decimal("0.1")
+    )
+    journal.record_intent(session, doge)
+    settle(session, doge, filled="10000")
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+    marks = {"XRP/USD": Decimal(2), "DOGE/USD": Decimal("0.14")}
+
+    order = close_bar(session, desk, LAST, replace(AROUND, marks=marks))
+
+    assert Decimal(99) < order.quantity * order.limit <= 100  # of 1500, 1400 is in DOGE
