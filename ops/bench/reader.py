@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 CHECKED = 10
+PONG = '{"method":"pong"'
 
 
 class Level(msgspec.Struct):
@@ -122,6 +123,16 @@ class Reader:
                 break
         heard.seconds = time.perf_counter() - began
         return heard
+
+    async def drain(self) -> int:
+        """Read everything that was sent until now, and count it."""
+        heard = Heard()
+        await self._socket.send_str('{"method":"ping"}')
+        while True:
+            text = await self._socket.receive_str()
+            if text.startswith(PONG):
+                return heard.messages
+            self._hear(heard, text)
 
     def _hear(self, heard: Heard, text: str) -> None:
         if not text.startswith('{"channel":"book"'):
