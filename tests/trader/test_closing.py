@@ -274,6 +274,28 @@ def test_a_loss_beyond_the_limit_halts_entries_until_a_person_resumes(session, d
     assert (halt.reason_code, halt.who) == ("daily_loss", "trader")
 
 
+def test_a_loss_halts_even_where_nothing_would_be_bought(session, desk):
+    accounts.mark_equity(session, START - timedelta(minutes=1), Decimal(400))
+
+    close_bar(session, desk, LAST, AROUND)
+
+    assert record.current_halt(session).reason_code == "daily_loss"
+
+
+def test_entering_again_and_again_is_refused_and_halts(session, desk, booster):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+    bought = replace(desk_order(), created_at=LAST.start, deadline=LAST.end)
+    journal.record_intent(session, bought)
+    settle(session, bought, filled="1")
+
+    once = replace(AROUND, limits=Limits(max_entries_per_hour=1))
+
+    assert close_bar(session, desk, LAST, once) is None
+    assert session.scalars(select(DecisionRow.reason_code)).one() == "repeated_execution"
+    assert record.current_halt(session).reason_code == "repeated_execution"
+
+
 def test_flattening_sells_what_is_held_once_and_writes_down_a_refusal_once(session, desk, booster):
     desk.quote = quote()
     desk.models["production"] = model(booster, gain=0.05)

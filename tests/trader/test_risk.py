@@ -44,6 +44,7 @@ REFUSED = [
     ("halted", sale(), {"state": State.HALTED, **HELD}),
     ("reducing_only", proposal(), {"state": State.REDUCING}),
     ("reducing_only", sale(quantity=Decimal(101)), {"state": State.REDUCING, **HELD}),
+    ("reducing_only", sale(), {"state": State.REDUCING, **HELD, "selling": Decimal(60)}),
     ("wrong_market", proposal(symbol="DOGE/USD"), {}),
     ("not_finite", proposal(quantity=NAN), {}),
     ("not_finite", proposal(quantity=INFINITE), {}),
