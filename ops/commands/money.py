@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from ops.commands.account import because, engine, now, who
 from ops.commands.printing import as_json, dump, show
 from ops.errors import Refused
+from ops.profit import profits
 from trader import record
 from trader.limits import FLATTEN, State, state_for
-from trader.profit import profits
 
 
 @click.command("pnl")

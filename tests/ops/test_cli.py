@@ -122,6 +122,16 @@ def test_profit_can_be_had_as_json(friday):
     assert (code, json.loads(output)) == (0, [])
 
 
+def test_a_halt_is_written_while_the_trader_hangs_in_the_midst_of_writing(friday, engine):
+    with Session(engine) as hanging, hanging.begin():
+        record.halt(hanging, reason_code="daily_loss", reason="r", who="trader", at=NOON)
+
+        assert friday("halt", "--reason", "it hangs")[0] == 0
+
+        with Session(engine) as session:
+            assert record.current_halt(session).reason == "it hangs"
+
+
 def test_resuming_what_was_not_halted_is_an_answer_of_no(friday):
     assert friday("resume", "--reason", "why not")[0] == 1
 

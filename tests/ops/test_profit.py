@@ -1,18 +1,18 @@
 """Profit is what the ledger says, at average cost, by the day it was made."""
 
-from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from orders_of_ours import NOON, filled, order
 from sqlalchemy.orm import Session
 
+from ops.profit import profits
 from trader import accounts, history, journal
 from trader.bars import Bar
 from trader.market import Side
-from trader.orders import client_order_id
-from trader.profit import profits
+from trader.orders import Filled, Order, client_order_id
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -22,9 +22,26 @@ def session(engine):
 
 
 def trade(session, number, side, quantity, price, *, days=0):
-    one = order(id=client_order_id("d", number), side=side, decision_id=None)
+    at, amount, price = NOON + timedelta(days=days), Decimal(quantity), Decimal(price)
+    one = Order(
+        id=client_order_id("d", number),
+        symbol="XRP/USD",
+        side=side,
+        quantity=amount,
+        limit=price,
+        created_at=at,
+        deadline=at + timedelta(seconds=2),
+    )
+    fill = Filled(
+        at=at,
+        exec_id=f"T{number}",
+        quantity=amount,
+        price=price,
+        cost=amount * price,
+        fee=(amount * price * Decimal("0.008")).quantize(Decimal("0.00000001")),
+        liquidity="taker",
+    )
     journal.record_intent(session, one)
-    fill = replace(filled(quantity, f"T{number}", price), at=NOON + timedelta(days=days))
     journal.record_event(session, one.id, fill)
 
 
