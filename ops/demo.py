@@ -28,6 +28,7 @@ from registry.errors import RegistryError
 from sql import reads
 from sql.database import open_engine
 from sql.errors import DatabaseError
+from trader.market import LEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +78,8 @@ class Round:
             self.finished = True
 
     def _play(self, symbols: Sequence[str]) -> None:
-        self._flows("fetch bars", [(f"ingest/{model_name(symbol)}", {}) for symbol in symbols])
+        fetched = [f"ingest/{model_name(symbol)}" for symbol in (*symbols, LEADER)]
+        self._flows("fetch bars", [(fetch, {}) for fetch in fetched])
         for symbol in symbols:
             self._flows(f"train {symbol}", [(f"retrain/{model_name(symbol)}", DEMO)])
             self._step(f"promote {symbol}", partial(self._promote, symbol))

@@ -15,6 +15,7 @@ import httpx
 
 from ops.errors import CannotStart
 from registry.contract import model_name
+from trader.market import LEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,7 +55,9 @@ class FirstModels:
         if not symbols:
             return
         self.word = f"fetching two weeks of bars of {' and '.join(symbols)}"
-        fetches = [self.prefect.run(f"ingest/{model_name(symbol)}") for symbol in symbols]
+        fetches = [
+            self.prefect.run(f"ingest/{model_name(symbol)}") for symbol in (*symbols, LEADER)
+        ]
         for fetch in fetches:
             self._wait(fetch, INGEST_WITHIN)
         said = []

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 WHOLE = Decimal(1)
-# A market of its own kind, and the one that the others follow.
+LEADER = "BTC/USD"  # the market that the others follow
+# A market of its own kind, and the leader.
 NEIGHBOURS = {
-    "XRP/USD": ("DOGE/USD", "BTC/USD"),
-    "DOGE/USD": ("XRP/USD", "BTC/USD"),
-    "ETH/USD": ("XRP/USD", "BTC/USD"),
-    "BTC/USD": ("XRP/USD", "ETH/USD"),
+    "XRP/USD": ("DOGE/USD", LEADER),
+    "DOGE/USD": ("XRP/USD", LEADER),
+    "ETH/USD": ("XRP/USD", LEADER),
+    LEADER: ("XRP/USD", "ETH/USD"),
 }
 
 
@@ -62,7 +63,7 @@ class Instrument:
 
 def neighbours(symbol: str) -> tuple[str, str]:
     """Return the peer and the leader that a market is compared with by its features."""
-    return NEIGHBOURS.get(symbol, ("ETH/USD", "BTC/USD"))
+    return NEIGHBOURS.get(symbol, ("ETH/USD", LEADER))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

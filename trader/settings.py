@@ -10,11 +10,12 @@ from decimal import Decimal  # noqa: TC003 - pydantic reads the field types at r
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from trader.execution import Policy
 from trader.limits import Limits
+from trader.market import LEADER
 from trader.sizing import Appetite
 
 DEFAULT = Limits()
@@ -70,6 +71,7 @@ class TraderSettings(BaseSettings):
 
     account: str = "kraken"
     symbols: str = "XRP/USD,DOGE/USD"
+    watched_symbols: str = LEADER
     bar_seconds: int = Field(default=60, ge=1, le=86_400)
     order_deadline_seconds: float = Field(default=2.0, ge=0.5, le=60.0)
     execution: Policy = Policy.MARKETABLE
@@ -86,20 +88,27 @@ class TraderSettings(BaseSettings):
     model_cache: Path = Path(".friday/models")
     outage_file: Path = Path(".friday/outage.jsonl")
 
-    @field_validator("symbols")
+    @field_validator("symbols", "watched_symbols")
     @classmethod
-    def _are_symbols(cls, value: str) -> str:
-        names = value.split(",")
+    def _are_symbols(cls, value: str, info: ValidationInfo) -> str:
+        variable = f"TRADER_{info.field_name}".upper()
+        names = value.split(",") if value or info.field_name == "symbols" else []
         if not all(re.fullmatch(r"[A-Z0-9]+/[A-Z0-9]+", name) for name in names):
-            raise ValueError(f"TRADER_SYMBOLS must be like XRP/USD,DOGE/USD, not {value!r}")
+            raise ValueError(f"{variable} must be like XRP/USD,DOGE/USD, not {value!r}")
         if len(set(names)) != len(names):
-            raise ValueError(f"TRADER_SYMBOLS names a market twice: {value!r}")
+            raise ValueError(f"{variable} names a market twice: {value!r}")
         return value
 
     @property
     def markets(self) -> tuple[str, ...]:
         """Return the symbols to trade."""
         return tuple(self.symbols.split(","))
+
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """Return the symbols whose bars are kept: those to trade, and those only watched."""
+        watched = filter(None, self.watched_symbols.split(","))
+        return tuple(dict.fromkeys((*self.markets, *watched)))
 
     @property
     def limits(self) -> Limits:

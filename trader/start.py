@@ -121,7 +121,7 @@ def assemble(
     wall = datetime.fromtimestamp(world.milliseconds() / 1000, UTC)
     clock = ExchangeClock(asked.time(), world.monotonic(), wall)
     exchange = Exchange(exchange_settings, clock=lambda: clock.now(world.monotonic()), world=world)
-    instruments = exchange.instruments(settings.markets)
+    instruments = exchange.instruments(settings.followed)
     now = clock.now(world.monotonic())
     with Session(engine) as session, session.begin():
         record.record_instruments(session, instruments, now)

@@ -1,0 +1,31 @@
+"""The environment says what is traded and what is only watched, or is refused in a sentence."""
+
+import pytest
+from pydantic import ValidationError
+
+from trader.settings import TraderSettings
+
+
+def test_what_is_traded_and_what_is_watched_is_followed_once():
+    settings = TraderSettings(symbols="BTC/USD,XRP/USD", watched_symbols="BTC/USD,ETH/USD")
+
+    assert settings.markets == ("BTC/USD", "XRP/USD")
+    assert settings.followed == ("BTC/USD", "XRP/USD", "ETH/USD")
+
+
+def test_nothing_need_be_watched():
+    assert TraderSettings(watched_symbols="").followed == ("XRP/USD", "DOGE/USD")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"symbols": ""}, "TRADER_SYMBOLS must be like XRP/USD,DOGE/USD, not ''"),
+        ({"symbols": "XRPUSD"}, "TRADER_SYMBOLS must be like"),
+        ({"watched_symbols": "BTC/USD,"}, "TRADER_WATCHED_SYMBOLS must be like"),
+        ({"watched_symbols": "BTC/USD,BTC/USD"}, "TRADER_WATCHED_SYMBOLS names a market twice"),
+    ],
+)
+def test_a_list_of_markets_that_is_none_is_refused(wrong, sentence):
+    with pytest.raises(ValidationError, match=sentence):
+        TraderSettings(**wrong)
