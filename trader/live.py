@@ -291,10 +291,17 @@ class Trader:
             if not bar.complete:
                 desk.cool()
                 desk.last_word = f"the bar of {bar.start:%H:%M} was not seen whole"
-                continue
-            if desk.needs_warming(bar):
-                self._warm(desk, bar)
-            self._decide(desk, bar)
+            elif self.now() - bar.end > self.settings.limits.max_bar_age * desk.interval:
+                self._keep(desk, bar)
+            else:
+                self._decide(desk, bar)
+
+    def _keep(self, desk: Desk, bar: Bar) -> None:
+        """Record a bar seen too late to act on, as after an absence; a score were no forecast."""
+        desk.cool()
+        desk.last_word = f"the bar of {bar.start:%H:%M} was seen too late"
+        with Session(self.engine) as session, session.begin():
+            history.record_bars(session, [bar], "live")
 
     def _warm(self, desk: Desk, bar: Bar) -> None:
         span = (WARM_UP + 1) * desk.interval
@@ -311,6 +318,8 @@ class Trader:
         desk.warm((old, beside) for old, beside in recent if old.start < bar.start)
 
     def _decide(self, desk: Desk, bar: Bar) -> None:
+        if desk.needs_warming(bar):
+            self._warm(desk, bar)
         began = self.world.monotonic()
         self.lease.check()
         with Session(self.engine) as session, session.begin():

@@ -13,7 +13,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from sql import reads
-from trader import accounts, journal, record
+from trader import accounts, history, journal, record
+from trader.bars import interval_start
 from trader.clock import ExchangeClock
 from trader.desk import Desk
 from trader.errors import LeaseTaken
@@ -243,3 +244,28 @@ def test_a_trade_moves_the_clock_so_that_no_bar_closes_in_the_future(trader):
     )
 
     assert trader.now() >= later
+
+
+def test_a_bar_seen_too_late_is_recorded_and_not_decided_on(trader, engine):
+    """After an absence, some of what a score would be about has happened already."""
+    desk = trader.desks["XRP/USD"] = Desk(instrument=XRP, interval=timedelta(minutes=1))
+    start = interval_start(NOON, desk.interval) - timedelta(hours=1)
+    for number, minute in enumerate([0, 1, 2], 1):
+        trader._take(
+            Traded(
+                trade=Trade(
+                    symbol="XRP/USD",
+                    trade_id=number,
+                    at=start + timedelta(minutes=minute),
+                    side=Side.BUY,
+                    price=Decimal(2),
+                    quantity=Decimal(1),
+                )
+            )
+        )
+
+    with Session(engine) as session:
+        kept = history.last_bars(session, "XRP/USD", desk.interval, 10)
+    assert [bar.start for bar, _ in kept] == [start + timedelta(minutes=1)]
+    assert desk.features is None
+    assert desk.last_word.endswith("was seen too late")
