@@ -159,6 +159,7 @@ class Desk:
         mode = (await _form(request)).get("mode")
         if mode not in MODES:
             return _refuse(f"mode must be one of {', '.join(MODES)}")
+        self._present()
         self._venue.mode = str(mode)
         return _answer({"mode": mode})
 

@@ -1,7 +1,8 @@
 """A market that is another exchange's: what its public data say, as they say it.
 
 While the source is away, or one of its books does not fit its checksum, the exchange takes no
-orders (mode `cancel_only`) and nothing is filled; what is shown is what was known last.
+orders (mode `cancel_only`); what is shown is what was known last, and nothing is filled until
+more is told.
 """
 
 from __future__ import annotations
@@ -41,14 +42,17 @@ LOST = (*WRONG, aiohttp.ClientError, OSError, TimeoutError)
 
 
 class Mirror:
-    """Keeps a market like its source's for as long as the exchange runs."""
+    """Keeps a market like its source's for as long as the exchange runs.
+
+    `holds` tells whether it is this that keeps the exchange from taking orders.
+    """
 
     def __init__(self, source: Source, rest: Market) -> None:
         self.source = source
         self.market = ToldMarket(rest, {pair.symbol: Chronicle() for pair in PAIRS}, 0)
         self._fresh: set[str] = set()
         self._online = True
-        self._holds = True
+        self.holds = True
         self._pause = FIRST_PAUSE_SECONDS
         self._early: dict[tuple[str, int], dict[int, Candle]] = {}
         self._waiting: dict[str, list[TradeTold]] = {}
@@ -117,7 +121,7 @@ class Mirror:
                     msg = f"the source has closed with {ws.close_code}"
                     raise SourceAway(msg)
                 await self._hear(ws, reader, venue, json.loads(message.data, parse_float=Decimal))
-                if not self._holds:
+                if not self.holds:
                     self._pause = FIRST_PAUSE_SECONDS
                     gathering = gathering or asyncio.create_task(
                         self._gather_candles(reader, venue.clock.now())
@@ -225,12 +229,12 @@ class Mirror:
     def _judge(self, venue: Venue) -> None:
         """Take orders only while every book is known to be right."""
         right = self._online and len(self._fresh) == len(self.market.chronicles)
-        if right and self._holds:
-            self._holds = False
+        if right and self.holds:
+            self.holds = False
             if venue.mode == "cancel_only":
                 venue.mode = "online"
         elif not right and venue.mode == "online":
-            self._holds = True
+            self.holds = True
             venue.mode = "cancel_only"
 
 

@@ -19,12 +19,21 @@ if TYPE_CHECKING:
     from sandbox.exchange import Exchange
 
 QUOTE, INDEX = -1, -2
+MAINTENANCE = "maintenance"
+STANDSTILL = frozenset({MAINTENANCE, "cancel_only", "post_only"})
 Moment = tuple[int, int, int]
 
 
-def advance(exchange: Exchange, now: int) -> None:
-    """Bring the exchange to a moment, in the order in which things happen until then."""
+def advance(exchange: Exchange, now: int, mode: str = "online") -> None:
+    """Bring the exchange to a moment, in the order in which things happen until then.
+
+    While only cancelling or posting is allowed nothing trades, begins or goes off, but orders run
+    out. In maintenance not even that: what is due then happens when the exchange is back.
+    """
     exchange.market.reach(now)
+    if mode in STANDSTILL:
+        _stand_still(exchange, now, mode)
+        return
     while exchange.open and exchange.time < now:
         due = min((o.expires for o in exchange.open.values() if o.expires), default=now)
         starts = min((o.starts for o in exchange.scheduled()), default=now)
@@ -37,8 +46,18 @@ def advance(exchange: Exchange, now: int) -> None:
         for pair in PAIRS:
             exchange.witness(pair, until)
         _run_out(exchange, until)
+        _start(exchange, until)
     exchange.time = max(exchange.time, now)
     _run_out(exchange, exchange.time)
+    _start(exchange, exchange.time)
+    for pair in PAIRS:
+        exchange.witness(pair, exchange.time)
+
+
+def _stand_still(exchange: Exchange, now: int, mode: str) -> None:
+    exchange.time = max(exchange.time, now)
+    if mode != MAINTENANCE:
+        _run_out(exchange, exchange.time)
     for pair in PAIRS:
         exchange.witness(pair, exchange.time)
 
@@ -49,13 +68,18 @@ def _run_out(exchange: Exchange, now: int) -> None:
             del exchange.switches[account]
             exchange.journal.switches = True
             for order in exchange.open_orders(account):
+                if 0 < order.expires < fires:
+                    continue
                 exchange.cancel(order, fires, "Cancel all orders after timeout")
     for order in list(exchange.open.values()):
         if order.expires and order.expires <= now:
             exchange.finish(order, EXPIRED, order.expires, "Order expired")
+
+
+def _start(exchange: Exchange, now: int) -> None:
     for order in sorted(exchange.scheduled(), key=lambda o: (o.starts, o.rank)):
         if order.starts <= now and order.status == PENDING:
-            exchange.start(order, order.starts)
+            exchange.start(order, now)
 
 
 def _trade(exchange: Exchange, pair: Pair, after: int, until: int) -> None:

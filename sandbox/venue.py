@@ -55,9 +55,14 @@ class Venue:
     touched: dict[str, Key] = field(default_factory=dict)
 
     def sync(self) -> int:
-        """Bring the exchange to the present and give its time."""
+        """Bring the exchange to the present and give its time.
+
+        A mirror that takes no orders still fills them: its source, which it lost, goes on.
+        """
         now = self.clock.now()
-        advance(self.exchange, now)
+        holds = self.mirror is not None and self.mirror.holds
+        goes_on = holds and self.mode == "cancel_only"
+        advance(self.exchange, now, "online" if goes_on else self.mode)
         return now
 
     def commit(self, now: int) -> None:
