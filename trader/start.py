@@ -6,7 +6,6 @@ Whatever is not as it must be stops the start with one sentence and an exit code
 from __future__ import annotations
 
 import argparse
-import queue
 import signal
 import sys
 from datetime import UTC, datetime
@@ -118,7 +117,7 @@ def assemble(
         ExchangeRefused: It does not let us ask, or does not trade a market.
     """
     asked = Exchange(exchange_settings, world=world)
-    wall = datetime.fromtimestamp(world.milliseconds() / 1000, UTC)
+    wall = datetime.fromtimestamp(world.witness(world.milliseconds()) / 1000, UTC)
     clock = ExchangeClock(asked.time(), world.monotonic(), wall)
     exchange = Exchange(exchange_settings, clock=lambda: clock.now(world.monotonic()), world=world)
     instruments = exchange.instruments(settings.followed)
@@ -134,7 +133,7 @@ def assemble(
         clock=clock,
         lease=lease,
         telemetry=telemetry,
-        events=queue.Queue(maxsize=QUEUE_LIMIT),
+        events=world.queue(QUEUE_LIMIT),
         exchange_status=exchange.status(),
         outage=Outage(settings.outage_file),
         world=world,
@@ -151,7 +150,7 @@ def open_streams(trader: Trader, settings: ExchangeSettings) -> list[Stream]:
     def make_public(heard: float) -> Feed:
         seen = {symbol: desk.builder.last_trade_id for symbol, desk in trader.desks.items()}
         known = {symbol: last for symbol, last in seen.items() if last is not None}
-        return Feed(instruments, heard, trade_ids=known)
+        return Feed(instruments, heard, trade_ids=trader.world.witness(known))
 
     def make_private(heard: float) -> ExecutionFeed:
         return ExecutionFeed(token=trader.exchange.websocket_token(), heard=heard)

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from queue import Queue
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import requests
 from websocket import create_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+Found = TypeVar("Found")
 
 
 class Socket(Protocol):
@@ -55,11 +59,24 @@ def wall_milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
+def as_found(found: Found) -> Found:
+    """Return what was found."""
+    return found
+
+
+class Witness(Protocol):
+    """What passes on something a thread learns otherwise than by a connection or its clock."""
+
+    def __call__(self, found: Found, /) -> Found:
+        """Return what was found, or in a replay what was found then."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Time, waiting and the two kinds of connection.
+    """Time, waiting, the two kinds of connection, and what passes between threads.
 
-    `monotonic` gives seconds of a clock that never goes back, `sleep` waits for so many.
+    `monotonic` gives seconds of a clock that never goes back, `sleep` waits for so many,
+    `queue` makes the queue of the loop's events.
     """
 
     monotonic: Callable[[], float] = time.monotonic
@@ -67,6 +84,8 @@ class World:
     milliseconds: Callable[[], int] = wall_milliseconds
     http: Callable[[], requests.Session] = http_session
     connect: Callable[[str, float], Socket] = open_socket
+    queue: Callable[[int], Queue[object]] = Queue
+    witness: Witness = as_found
 
 
 REAL = World()
