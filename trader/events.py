@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - reports are read back from a file by these types
-from decimal import Decimal  # noqa: TC003
+from decimal import Decimal  # noqa: TC003 - as above
 from typing import TYPE_CHECKING
 
-from trader.market import Side  # noqa: TC001
+from trader.market import Side  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from registry.served import ServedModel

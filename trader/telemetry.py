@@ -71,8 +71,8 @@ class Telemetry:
 
     def _deliver(self) -> None:
         # 56 MiB that a trader without InfluxDB does not need.
-        from influxdb_client import InfluxDBClient  # noqa: PLC0415
-        from influxdb_client.client.write_api import SYNCHRONOUS  # noqa: PLC0415
+        from influxdb_client import InfluxDBClient  # noqa: PLC0415 - as above
+        from influxdb_client.client.write_api import SYNCHRONOUS  # noqa: PLC0415 - as above
 
         settings = self._settings
         with InfluxDBClient(
@@ -87,8 +87,8 @@ class Telemetry:
             self._flush(api)
 
     def _flush(self, api: Any) -> None:
-        from influxdb_client.rest import ApiException  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+        from influxdb_client.rest import ApiException  # noqa: PLC0415 - as above
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - as above
 
         while self._waiting:
             with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from decimal import Decimal  # noqa: TC003
+from decimal import Decimal  # noqa: TC003 - msgspec reads the types of the fields
 from typing import Annotated, Any
 
 import msgspec
