@@ -243,22 +243,6 @@ class EquityMarkRow(Table):
     profit: Mapped[Decimal]
 
 
-class ModelDeploymentRow(Table):
-    """A version the trader took up, or refused, and why."""
-
-    __tablename__ = "model_deployments"
-    __table_args__ = (CheckConstraint("action IN ('deployed', 'refused')", name="action"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    symbol: Mapped[str] = mapped_column(index=True)
-    version: Mapped[int]
-    action: Mapped[str]
-    reason: Mapped[str]
-    run_id: Mapped[str | None]
-    artifact_sha256: Mapped[str | None]
-    at: Mapped[datetime]
-
-
 class PromotionRow(Table):
     """A change of a market's production version, whoever made it and wherever."""
 
@@ -271,6 +255,30 @@ class PromotionRow(Table):
     who: Mapped[str]
     reason: Mapped[str]
     evidence: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class ModelDeploymentRow(Table):
+    """A version the trader took up, refused or rolled back from, and why.
+
+    `promotion_id` is the market's latest promotion at that moment; `profit` what the market's
+    trades had brought when a version began to trade.
+    """
+
+    __tablename__ = "model_deployments"
+    __table_args__ = (
+        CheckConstraint("action IN ('deployed', 'refused', 'rolled_back')", name="action"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(index=True)
+    version: Mapped[int]
+    action: Mapped[str]
+    reason: Mapped[str]
+    run_id: Mapped[str | None]
+    artifact_sha256: Mapped[str | None]
+    promotion_id: Mapped[int | None] = mapped_column(ForeignKey(PromotionRow.id))
+    profit: Mapped[Decimal | None]
     at: Mapped[datetime]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sql.tables import (
@@ -148,7 +148,8 @@ def record_deployment(
     artifact_sha256: str | None,
     at: datetime,
 ) -> int:
-    """Write down that the trader took up or refused a model version."""
+    """Write down that the trader took up, refused or rolled back from a model version."""
+    latest = select(func.max(PromotionRow.id)).where(PromotionRow.symbol == symbol)
     row = ModelDeploymentRow(
         symbol=symbol,
         version=version,
@@ -156,6 +157,7 @@ def record_deployment(
         reason=reason,
         run_id=run_id,
         artifact_sha256=artifact_sha256,
+        promotion_id=session.scalar(latest),
         at=at,
     )
     session.add(row)
