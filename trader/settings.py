@@ -87,6 +87,7 @@ class TraderSettings(BaseSettings):
     max_clock_skew_seconds: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     model_cache: Path = Path(".friday/models")
     outage_file: Path = Path(".friday/outage.jsonl")
+    recording: Path | None = None
 
     @field_validator("symbols", "watched_symbols")
     @classmethod

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from registry.settings import ModelRegistrySettings
 from sql.database import DatabaseSettings, check_schema, open_engine
 from sql.errors import DatabaseError
-from trader import record
+from trader import record, recording
 from trader.clock import ExchangeClock
 from trader.complaints import complaint
 from trader.desk import Desk
@@ -76,8 +76,16 @@ def _run(*, standby: bool) -> None:
     check_schema(engine)
     lease = _lease(engine, settings.account, standby=standby)
     telemetry = Telemetry(influx)
+    recorded = recording.begin(engine, settings, exchange_settings)
     try:
-        trader = assemble(engine, lease, telemetry, settings, exchange_settings)
+        trader = assemble(
+            engine,
+            lease,
+            telemetry,
+            settings,
+            exchange_settings,
+            world=REAL if recorded is None else recorded.world(),
+        )
         streams = open_streams(trader, exchange_settings)
         watch = ModelWatch(
             RegistryClient(registry.tracking_uri),
@@ -87,6 +95,8 @@ def _run(*, standby: bool) -> None:
         )
         _trade(trader, [watch, *streams, *open_endpoint(trader)])
     finally:
+        if recorded is not None:
+            recorded.close()
         telemetry.close()
         lease.release()
         engine.dispose()
