@@ -522,7 +522,7 @@ def test_the_websocket_places_and_cancels_in_batches(desk):
     assert many["error"] == "EGeneral:Invalid arguments:orders"
     (other,) = add(desk, price="1.5")["txid"]
     asked = {"orders": [other, "9", "OAAAAA-AAAAA-AAAAAA"], "cl_ord_id": ["one"]}
-    assert desk.send("batch_cancel", **asked)["result"] == {"count": 3}
+    assert desk.send("batch_cancel", **asked)["orders_cancelled"] == 3
     assert TXID.fullmatch(third["order_id"])
     assert desk.send("cancel_all")["result"] == {"count": 0}
 
