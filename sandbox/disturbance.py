@@ -52,13 +52,14 @@ _CHECKSUM = re.compile(rb'"checksum":(\d+)')
 class Reply:
     """What a request gets: 200 and JSON, as Kraken does whatever the JSON says, or damage.
 
-    Where nothing is `given` the connection is cut instead.
+    Where nothing is `given` the connection is cut instead, and where `short` after half of it.
     """
 
     body: bytes = b""
     status: int = 200
     kind: str = JSON
     given: bool = True
+    short: bool = False
 
 
 def reply_in_time(
@@ -114,8 +115,8 @@ def _damaged(fault: Fault, body: bytes) -> Reply:
             return Reply(body=refusal(fault.text))
         case "truncated":
             return Reply(body=body[: len(body) // 2])
-        case "delay":
-            return Reply(body=body)
+        case "delay" | "short":
+            return Reply(body=body, short=fault.kind == "short")
         case "drop_before" | "drop_after":
             return Reply(given=False)
     return Reply()

@@ -12,6 +12,7 @@ KINDS = {
     "status": "HTTP answers with a status in place of JSON",
     "truncated": "HTTP 200 with half an answer; the request was carried out",
     "empty": "HTTP 200 with no answer; the request was carried out",
+    "short": "HTTP 200 that breaks off before its Content-Length; the request was carried out",
     "error": "the answer is an error of your choice",
     "nonce_race": "a call is held back and overtaken by another that uses the same key",
     "duplicate": "a message comes twice",
@@ -34,6 +35,7 @@ KINDS = {
 }
 REST = frozenset(
     {"drop_before", "drop_after", "delay_before", "delay", "status", "truncated", "empty", "error"}
+    | {"short"}
 )
 PRIVATE = REST | {"nonce_race"}
 MESSAGES = frozenset(

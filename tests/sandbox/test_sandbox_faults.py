@@ -6,6 +6,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
+from http.client import IncompleteRead
 
 import ccxt
 import ccxt.pro
@@ -52,6 +53,7 @@ def place(client):
         ({"kind": "error", "text": UNAVAILABLE}, ccxt.ExchangeNotAvailable, False),
         ({"kind": "error", "text": UNAVAILABLE, "after": True}, ccxt.ExchangeNotAvailable, True),
         ({"kind": "error", "text": INTERNAL, "after": True}, ccxt.ExchangeNotAvailable, True),
+        ({"kind": "short"}, ccxt.NetworkError, True),
         ({"kind": "truncated"}, None, True),
         ({"kind": "empty"}, None, True),
     ],
@@ -69,6 +71,16 @@ def test_an_order_may_live_although_its_answer_did_not(sandbox, fault, form, rai
 
     assert len(client.fetch_open_orders("XRP/USD")) == lives
     assert [strike["where"] for strike in strikes(sandbox, name)] == ["AddOrder"]
+
+
+def test_a_short_answer_promises_more_than_it_gives(sandbox, fault):
+    fault("short", method="Time")
+    with urllib.request.urlopen(sandbox.http + "/0/public/Time", timeout=10) as answer:
+        promised = int(answer.headers["Content-Length"])
+        with pytest.raises(IncompleteRead) as broken:
+            answer.read()
+
+    assert (answer.status, len(broken.value.partial)) == (200, promised // 2)
 
 
 @pytest.mark.parametrize("kind", ["delay", "delay_before"])
