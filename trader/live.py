@@ -383,6 +383,10 @@ class Trader:
 
     def _attend(self) -> None:
         self.lease.check()
+        # First what a halt asks: a reconciliation may take its time.
+        self._switch.renew(self.now(), self.exchange_status)
+        for one in pursue(self.engine, self.exchange, self.desks, self._circumstances):
+            self._send(one)
         patience = timedelta(seconds=self.settings.post_only_seconds)
         with Session(self.engine) as session:
             halts = record.current_halts(session)
@@ -394,9 +398,6 @@ class Trader:
         if due is not None and self.world.monotonic() >= self._settle_due:
             self._reconcile(due)
             self._settle_due = self.world.monotonic() + SETTLE_EVERY
-        self._switch.renew(self.now(), self.exchange_status)
-        for one in pursue(self.engine, self.exchange, self.desks, self._circumstances):
-            self._send(one)
         with Session(self.engine) as session, session.begin():
             said = publish(
                 session,
