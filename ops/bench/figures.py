@@ -89,6 +89,6 @@ def _section(figures: list[Figure], machine: str) -> str:
 
 
 def _number(value: float) -> str:
-    if value.is_integer():
+    if float(value).is_integer():
         return f"{int(value):,}"
     return f"{value:,.1f}" if abs(value) >= HUNDRED else f"{value:.3g}"

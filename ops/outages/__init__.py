@@ -1,0 +1,1 @@
+"""The real tier of the fault campaign: separate processes, killed at drawn instants."""
