@@ -121,7 +121,8 @@ OURS = frozenset({Amending, AmendRefused, Cancelling})
 
 # Rows: the state an order is in. Entries: the events it may still receive.
 # Answers and reports travel on different connections, so some arrive absurdly late:
-# - Accepted or LostTrack in any later state: the websocket was quicker than the answer.
+# - Accepted or LostTrack in any later state: the websocket was quicker than the answer, or
+#   a reconciliation beside us was, which may prove an order absent while we still wait.
 # - Filled after Cancelled: the exchange matched before the cancel arrived.
 # - Cancelled after Filled: the same two reports in the other order.
 # - Filled after Rejected: we were wrong that it never reached the exchange; the money
@@ -133,7 +134,7 @@ ALLOWED: dict[Status, frozenset[type[OrderEvent]]] = {
     Status.UNKNOWN: frozenset({Accepted, Filled, Cancelled, Rejected, LostTrack}) | OURS,
     Status.CANCELLED: frozenset({Accepted, Filled, Cancelled, LostTrack}) | OURS,
     Status.FILLED: frozenset({Accepted, Cancelled, LostTrack}) | OURS,
-    Status.REJECTED: frozenset({Filled, Rejected}) | OURS,
+    Status.REJECTED: frozenset({Filled, Rejected, LostTrack}) | OURS,
 }
 
 

@@ -129,3 +129,10 @@ def test_nonsense_is_neither_an_order_nor_a_fill(amount):
 
 def test_an_accepted_order_is_open():
     assert apply(order(), Accepted(at=NOON, exchange_id="O")).status is Status.OPEN
+
+
+def test_an_order_proved_absent_may_still_be_left_without_an_answer():
+    """A reconciliation beside the trader may be quicker than the request's time-out."""
+    rejected = order(status=Status.REJECTED)
+
+    assert apply(rejected, LOST) == rejected
