@@ -66,20 +66,19 @@ def walk(seed: int, symbol: str, hour: int) -> tuple[Floats, Floats]:
         and the local variance of each step relative to the long-run average.
     """
     start, end, variance = _interval(seed, symbol, 13, hour)
-    random = generator(seed, symbol, "hour", hour)
-    normals = random.standard_normal((2, STEPS))
-    values = np.array([start, end])
-    variances = np.array([variance])
-    used = 0
-    for _ in range(_LEVELS):
-        count = len(variances)
-        share = 1 / (1 + np.exp(-UNEVENNESS * normals[0, used : used + count]))
-        spread = np.sqrt(variances * share * (1 - share)) * normals[1, used : used + count]
-        grown = np.empty(2 * count + 1)
-        grown[0::2] = values
-        grown[1::2] = values[:-1] + np.diff(values) * share + spread
-        split = np.empty(2 * count)
-        split[0::2] = variances * share
-        split[1::2] = variances * (1 - share)
-        values, variances, used = grown, split, used + count
+    normals = generator(seed, symbol, "hour", hour).standard_normal((2, STEPS))
+    shares = 1 / (1 + np.exp(-UNEVENNESS * normals[0]))
+    rests = 1 - shares
+    values, variances = np.empty(STEPS + 1), np.empty(STEPS)
+    values[0], values[-1], variances[0] = start, end, variance
+    for level in range(_LEVELS):
+        count = 1 << level
+        width, drawn = STEPS // count, slice(count - 1, 2 * count - 1)
+        whole, before = variances[::width], values[:-1:width]
+        first = whole * shares[drawn]
+        spread = np.sqrt(first * rests[drawn]) * normals[1, drawn]
+        variances[width // 2 :: width] = whole * rests[drawn]
+        variances[::width] = first
+        middle = before + (values[width::width] - before) * shares[drawn] + spread
+        values[width // 2 :: width] = middle
     return values[:-1], variances * (STEPS / HOUR_VARIANCE)

@@ -48,7 +48,7 @@ def displacement(seed: int, symbol: str, hour: int, edge: float, seconds: Floats
         symbol: The market.
         hour: Hours since 1970.
         edge: Average continuation as a fraction of the price; 0.015 is 150 basis points.
-        seconds: Moments, counted from the start of the hour.
+        seconds: Moments in order, counted from the start of the hour.
     """
     moved = np.zeros_like(seconds)
     if edge == 0:
@@ -57,11 +57,11 @@ def displacement(seed: int, symbol: str, hour: int, edge: float, seconds: Floats
         found = swing(seed, symbol, hour * 3 + part)
         if found is None:
             continue
-        inside = (seconds >= part * SLOT) & (seconds < (part + 1) * SLOT)
-        since = seconds[inside] - part * SLOT - found[0]
+        low, high = np.searchsorted(seconds, (part * SLOT, (part + 1) * SLOT))
+        since = seconds[low:high] - part * SLOT - found[0]
         share = LEAD * np.clip(since / LEG, 0, 1) + np.clip((since - LEG) / FOLLOW, 0, 1)
         to_undo = 1 + LEAD if (hour * 3 + part) % 2 else 0.0
-        moved[inside] = edge * found[1] * (share - to_undo)
+        moved[low:high] = edge * found[1] * (share - to_undo)
     return moved
 
 
