@@ -353,8 +353,11 @@ class Trader:
         answer = self.exchange.place(order)
         self.telemetry.metrics.stage("send", self.world.monotonic() - began)
         self.telemetry.metrics.order(type(answer).__name__)
-        with Session(self.engine) as session, session.begin():
-            journal.record_event(session, order.id, answer)
+        try:
+            with Session(self.engine) as session, session.begin():
+                journal.record_event(session, order.id, answer)
+        except (IllegalTransition, OrderUnknown):
+            self._reconcile("unexpected answer")
 
     def _report(self, report: ExecutionReport) -> None:
         began = self.world.monotonic()
