@@ -93,7 +93,7 @@ def play(storage: Storage, seed: int, number: int) -> Outcome:
         with redirect_stderr(io.StringIO()):  # what the trader says for people to read in its log
             return Run(draw(seed, number), storage, storage.folder, state).play()
     finally:
-        for left in storage.folder.glob(f"{state.name}*"):
+        for left in storage.folder.glob(f"{state.stem}.*"):
             left.unlink()
 
 

@@ -19,7 +19,7 @@ FIRST_HOUR = 1_772_409_600
 HOUR = 3600
 BEGINS, QUIET, LASTS = 900, 180, 320  # seconds into the hour; of little trading; of any
 FEWER, TRADES = 0.5, 4.0  # in a second, before and after
-PRICE, STEP, SIZE = 2.0, 0.0002, 60.0
+PRICE, STEP, SIZE = 2.0, 0.0002, 250.0
 
 
 def opens(market: int) -> int:

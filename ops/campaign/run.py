@@ -13,13 +13,14 @@ from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ops.campaign.flow import ReconciliationFlow
 from ops.campaign.markets import SYMBOL, path_of
 from ops.campaign.model import scripted
 from ops.campaign.points import Points
 from ops.campaign.process import TraderProcess
 from ops.campaign.scenario import BAR_SECONDS, Loss, Scenario
 from ops.campaign.timeline import SECOND, Timeline
-from ops.campaign.venue import KEY, SECRET, SimulatedExchange
+from ops.campaign.venue import FLOW_KEY, KEY, SECRET, SimulatedExchange
 from ops.campaign.verdict import judge, orders_of
 from ops.campaign.wires import ADDRESS, SOCKETS, Door, simulated_world
 from sandbox.calamities import relieve
@@ -58,6 +59,17 @@ class Outcome:
     seconds: float = 0.0
 
 
+def _settings(key: str) -> ExchangeSettings:
+    return ExchangeSettings(
+        rest_url=ADDRESS,
+        public_ws_url=f"{SOCKETS}/public",
+        private_ws_url=f"{SOCKETS}/private",
+        api_key=SecretStr(key),
+        api_secret=SecretStr(SECRET),
+        request_interval_seconds=0,
+    )
+
+
 class Run:
     """The parts of one run."""
 
@@ -84,26 +96,33 @@ class Run:
                 bar_seconds=BAR_SECONDS,
                 order_deadline_seconds=scenario.deadline,
                 execution=scenario.policy,
+                outage_file=state.with_suffix(".outage"),
                 post_only_seconds=5.0,
                 daily_volatility=1.0,
                 max_position_usd=Decimal(scenario.most),
                 max_order_usd=Decimal(scenario.most),
+                max_gross_usd=PLENTY,
                 max_daily_loss_usd=PLENTY,
                 max_drawdown_usd=PLENTY,
                 max_entries_per_hour=1000,
             ),
-            exchange_settings=ExchangeSettings(
-                rest_url=ADDRESS,
-                public_ws_url=f"{SOCKETS}/public",
-                private_ws_url=f"{SOCKETS}/private",
-                api_key=SecretStr(KEY),
-                api_secret=SecretStr(SECRET),
-                request_interval_seconds=0,
-            ),
+            exchange_settings=_settings(KEY),
             model=scripted(self._timeline, SYMBOL, BAR_SECONDS, scenario.script),
         )
         self._process.world = simulated_world(
             self._timeline, self._exchange, self._door, self._timeline.wait
+        )
+
+        self._flow = ReconciliationFlow(
+            timeline=self._timeline,
+            storage=storage,
+            settings=_settings(FLOW_KEY),
+            world=simulated_world(
+                self._timeline,
+                self._exchange,
+                Door(self._exchange, Points()),
+                self._timeline.wait,
+            ),
         )
 
     def play(self) -> Outcome:
@@ -131,6 +150,10 @@ class Run:
             self._exchange.venue.faults.add(form, now)
         for crash in self._scenario.crashes:
             self._timeline.later(crash.after, partial(self._points.arm, crash.point, crash.number))
+        for at in self._scenario.flows:
+            self._timeline.later(at, self._flow.run)
+        if self._scenario.between:
+            self._exchange.between = self._scenario.between, self._flow.run
         for loss in self._scenario.losses:
             self._timeline.later(loss.after, partial(self._lose, loss))
 

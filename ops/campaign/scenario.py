@@ -13,19 +13,17 @@ from trader.execution import Policy
 
 BAR_SECONDS = 2
 HISTORY = 205  # seconds of trading before the earliest run
-BARS = (4, 8)  # of trading under faults; the shortest and the longest
+BARS = (5, 9)  # of trading under faults; the shortest and the longest
 ASKED = (
     *("AddOrder",) * 8,
     *("CancelOrder", "CancelOrder", "AmendOrder", "AmendOrder", "CancelAllOrdersAfter"),
     *("OpenOrders", "ClosedOrders", "TradesHistory", "BalanceEx", "Time"),
     *("GetWebSocketsToken", "AssetPairs", "TradeVolume", "Trades", "SystemStatus"),
 )
-TEXTS = (
-    "EService:Unavailable",
-    "EService:Busy",
-    "EService:Timeout",
+# What the exchange may say whether it acted or not, and what it says only if it did not.
+VAGUE = ("EService:Unavailable", "EService:Busy", "EService:Timeout", "EGeneral:Internal error")
+REFUSALS = (
     "EService:Deadline elapsed",
-    "EGeneral:Internal error",
     "EAPI:Rate limit exceeded",
     "EAPI:Invalid nonce",
     "EOrder:Insufficient funds",
@@ -110,6 +108,8 @@ class Scenario:
     crashes: tuple[Crash, ...]
     losses: tuple[Loss, ...]
     death: Death | None
+    flows: tuple[float, ...]
+    between: int
 
     def lines(self) -> list[str]:
         """Say in a few lines what was drawn."""
@@ -122,6 +122,7 @@ class Scenario:
             *(f"{crash}" for crash in self.crashes),
             *(f"{loss}" for loss in self.losses),
             *([f"{self.death}"] if self.death else []),
+            f"the flow comes at {self.flows} and between order {self.between} and its answer",
         ]
 
 
@@ -137,10 +138,10 @@ def draw(seed: int, number: int) -> Scenario:
         bars=bars,
         step=random.choice((0.25, 0.5, 0.5, 1.0)),
         latency=random.uniform(0.005, 0.08),
-        most=random.choice((20, 200, 1000, 4000)),
+        most=random.choice((50, 1000, 3000, 5000)),
         deadline=random.choice((1.0, 2.0, 5.0)),
-        policy=random.choice(tuple(Policy)),
-        script=tuple(random.random() < 0.5 for _ in range(bars)),  # noqa: PLR2004 - a coin
+        policy=random.choice((Policy.MARKETABLE, Policy.POST_ONLY, Policy.POST_ONLY)),
+        script=_script(random, bars),
         faults=(
             *(_fault(random, span) for _ in range(random.choice((0, 1, 1, 2, 2, 3)))),
             *([_late_reports(random)] if random.random() < 0.15 else []),  # noqa: PLR2004 - how often
@@ -148,21 +149,31 @@ def draw(seed: int, number: int) -> Scenario:
         crashes=tuple(_crash(random, span) for _ in range(random.choice((0, 0, 1, 1, 2)))),
         losses=tuple(_loss(random, span) for _ in range(random.random() < 0.12)),  # noqa: PLR2004 - how often
         death=_death(random) if random.random() < 0.15 else None,  # noqa: PLR2004 - how often
+        flows=tuple(random.uniform(0, span) for _ in range(random.choice((0, 0, 0, 1)))),
+        between=random.choice((0, 0, 1, 2)),
     )
+
+
+def _script(random: Random, bars: int) -> tuple[bool, ...]:
+    """Turn round often, so that there is always something to buy or to sell."""
+    rise = [True]
+    while len(rise) < bars:
+        rise.append(rise[-1] if random.random() < 0.3 else not rise[-1])  # noqa: PLR2004 - how often
+    return tuple(rise)
 
 
 def _fault(random: Random, span: float) -> dict[str, Any]:
     kind = random.choice(sorted(KINDS))
     fault: dict[str, Any] = {"kind": kind}
     if kind in REST or kind == "nonce_race":
-        method = random.choice(ASKED)
+        method, after = random.choice(ASKED), random.random() < 0.5  # noqa: PLR2004 - a coin
         fault |= {
             "method": method,
             "times": random.choice((1, 1, 2, 3)),
             "skip": random.choice((0, 0, 1)),
             "status": random.choice((500, 502, 503, 504, 520, 524)),
-            "after": random.random() < 0.5,  # noqa: PLR2004 - a coin
-            "text": random.choice(TEXTS),
+            "after": after,
+            "text": random.choice(VAGUE if after else (*VAGUE, *REFUSALS)),
             "seconds": random.choice((0.2, 1.0, 3.0, 9.0, 12.0)),
         }
         return fault

@@ -111,6 +111,8 @@ class Storage:
 
     def __init__(self, url: str, folder: Path) -> None:
         self._url, self.folder = url, folder
+        # Another process's way in: nothing that happens to the trader's connections hurts it.
+        self.beside = create_engine(url.replace("postgresql:", "postgresql+psycopg2:"))
         self._idle: list[WatchedConnection] = []
         self._out: set[WatchedConnection] = set()
         self._keeper = psycopg2.connect(url)
@@ -140,6 +142,7 @@ class Storage:
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+        self.beside.dispose()
         for connection in [*self._idle, *self._out]:
             connection.end()
         self._keeper.close()

@@ -14,10 +14,11 @@ from sandbox.clock import Anchor, Clock
 from sandbox.connection import Connection
 from sandbox.disturbance import Reply, reply_in_time
 from sandbox.floor import Floor
+from sandbox.keys import Key
 from sandbox.opening import Settings, open_venue
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from sandbox.disturbance import Inlet
     from sandbox.venue import Venue
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 PULSE = 0.5  # seconds between two looks of the exchange at its market
 CHECKPOINT = 5.0
 PATIENCE = 10.0  # seconds that the trader waits for an answer
-KEY, SECRET = "campaign", "Y2FtcGFpZ24="
+KEY, FLOW_KEY, SECRET = "trader", "flow", "Y2FtcGFpZ24="
 DOORS = {"public": frozenset({"public"}), "private": frozenset({"private"})}
 
 
@@ -96,6 +97,7 @@ class SimulatedExchange:
     most_held: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     carried: int = 0
+    between: tuple[int, Callable[[], None]] | None = None
     _calls: int = 0
     _lines: int = 0
     _venue: Venue | None = None
@@ -142,6 +144,7 @@ class SimulatedExchange:
     def begin(self) -> None:
         """Open, and look at the market from now on as time passes."""
         self.open()
+        self.venue.add_key(Key(FLOW_KEY, SECRET, "main"), self.venue.sync())
         self._pulse()
         self._checkpoint()
 
@@ -164,10 +167,20 @@ class SimulatedExchange:
             None if headers is None else (headers, body),
         )
         reply = self._follow(venue, steps)
+        if name == "AddOrder":
+            self._come_between()
         self.timeline.wait(self.latency)
         if venue is not self._venue or not reply.given:
             raise Lost("connection reset")
         return reply
+
+    def _come_between(self) -> None:
+        """Let somebody act between an order and its answer, if this is the order."""
+        if self.between is not None:
+            number, act = self.between
+            self.between = (number - 1, act) if number > 1 else None
+            if self.between is None:
+                act()
 
     def enter(self, door: str) -> tuple[Line, Inlet]:
         """Connect to a door of the websocket.
