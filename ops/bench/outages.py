@@ -56,3 +56,5 @@ def _tell(number: int, outcome: Outcome) -> None:
         f"{outcome.orders} orders, {outcome.plan}: {verdict}",
         err=True,
     )
+    for line in outcome.story:
+        click.echo(f"    {line}", err=True)

@@ -37,6 +37,13 @@ PAUSE = 0.3
 HEALING, AGREEING = 90.0, 30.0  # seconds a system may take to trade again, and to agree
 WHOLE_EVERY = STRETCH  # runs after which all orders are compared, not only the recent ones
 STATUS = "SELECT process_id, state, at, detail::text FROM trader_status"
+STORY = (
+    "SELECT at, symbol, action, reason_code, reason FROM decisions ORDER BY at DESC LIMIT 12",
+    "SELECT id, order_id, kind, detail, at FROM order_events ORDER BY id DESC LIMIT 24",
+    "SELECT id, status, created_at, deadline FROM orders ORDER BY created_at DESC LIMIT 6",
+    "SELECT * FROM halts ORDER BY id DESC LIMIT 4",
+    "SELECT * FROM discrepancies ORDER BY id DESC LIMIT 8",
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +58,7 @@ class Outcome:
     took: float = 0.0
     orders: int = 0
     wrong: list[str] = field(default_factory=list)
+    story: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,6 +116,8 @@ class Campaign:
             outcome.orders = self._orders() - before
         except CannotStart as error:
             outcome.wrong = [f"not healed: {error}"]
+        if outcome.wrong:
+            outcome.story = self._story()
         outcome.took = time.monotonic() - began
         return outcome
 
@@ -182,6 +192,16 @@ class Campaign:
         except DBAPIError:
             return None
         return None if found is None else (found[0], found[1], found[2], found[3])
+
+    def _story(self) -> list[str]:
+        """Return what the record says last, to find out why a run failed."""
+        told = [f"status: {self._status()}"]
+        try:
+            with self.engine.connect() as connection:
+                told += [str(row) for ask_for in STORY for row in connection.execute(text(ask_for))]
+        except DBAPIError as error:
+            told.append(f"the record is away: {error}")
+        return told
 
     def _orders(self) -> int:
         with self.engine.connect() as connection:
