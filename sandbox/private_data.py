@@ -16,12 +16,23 @@ from sandbox.instruments import ASSET_BY_ID, BY_SYMBOL, PAIRS, find_asset, find_
 from sandbox.wire import SECOND_NS, order_body, seconds, trade_body
 
 if TYPE_CHECKING:
+    from sandbox.instruments import Pair
     from sandbox.keys import Key
     from sandbox.orders import LedgerEntry, Order
     from sandbox.venue import Venue
 
 Form = Mapping[str, Any]
 ASKED_MOST = 50
+# What a dollar is worth, only to value an account: nothing here is traded for these currencies.
+RATES = {
+    "ZUSD": "1",
+    "ZEUR": "0.86",
+    "ZGBP": "0.75",
+    "ZCAD": "1.39",
+    "ZJPY": "150",
+    "ZAUD": "1.52",
+    "CHF": "0.80",
+}
 
 
 def balance(venue: Venue, key: Key, _form: Form, _now: int) -> Any:
@@ -47,17 +58,31 @@ def balance_extended(venue: Venue, key: Key, _form: Form, _now: int) -> Any:
 
 
 def trade_balance(venue: Venue, key: Key, form: Form, now: int) -> Any:
-    """Answer TradeBalance in dollars; there is no margin, so most figures are nothing."""
-    if find_asset(str(form.get("asset") or "ZUSD")) is not ASSET_BY_ID["ZUSD"]:
-        raise Refused("EGeneral:Invalid arguments:asset")
-    worth = Decimal(0)
+    """Answer TradeBalance in any currency; there is no margin, so most figures are nothing."""
+    rate = _rate(venue, str(form.get("asset") or "ZUSD"), now)
     held = venue.exchange.accounts.of(key.account)
+    free = worth = held.get("ZUSD", Decimal(0))
     for pair in PAIRS:
-        bid, _ = venue.exchange.market.touch(pair, now)
-        worth += held.get(pair.base.id, Decimal(0)) * pair.price(bid)
-    total, free = f"{worth + held.get('ZUSD', Decimal(0)):.4f}", f"{held.get('ZUSD', 0):.4f}"
+        worth += held.get(pair.base.id, Decimal(0)) * _bid(venue, pair, now)
+    total, own = f"{worth * rate:.4f}", f"{free * rate:.4f}"
     nothing = dict.fromkeys(("m", "uv", "n", "c", "v"), "0.0000")
-    return {"eb": total, "tb": free, "e": free, "mf": free, **nothing}
+    return {"eb": total, "tb": own, "e": own, "mf": own, **nothing}
+
+
+def _rate(venue: Venue, name: str, now: int) -> Decimal:
+    """Give how much of a currency a dollar is worth."""
+    for pair in PAIRS:
+        if find_asset(name) is pair.base:
+            return 1 / _bid(venue, pair, now)
+    rate = RATES.get(name if name.startswith("Z") else f"Z{name}", RATES.get(name))
+    if rate is None:
+        raise Refused("EQuery:Unknown asset")
+    return Decimal(rate)
+
+
+def _bid(venue: Venue, pair: Pair, now: int) -> Decimal:
+    bid, _ = venue.exchange.market.touch(pair, now)
+    return pair.price(bid)
 
 
 def trade_volume(venue: Venue, key: Key, form: Form, now: int) -> Any:

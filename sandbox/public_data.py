@@ -78,6 +78,13 @@ def _one_pair(query: Query) -> tuple[str, Pair]:
 
 
 INVALID = "EGeneral:Invalid arguments"
+# What AssetPairs tells of a pair by `info`; nothing named is all.
+INFO: dict[str, tuple[str, ...]] = {
+    "info": (),
+    "leverage": ("leverage_buy", "leverage_sell"),
+    "fees": ("fees", "fees_maker", "fee_volume_currency"),
+    "margin": ("margin_call", "margin_stop"),
+}
 
 
 def asset_pairs(venue: Venue, _now: int, query: Query) -> Any:
@@ -85,7 +92,13 @@ def asset_pairs(venue: Venue, _now: int, query: Query) -> Any:
     status = "online" if venue.mode == "maintenance" else venue.mode
     fees = {"fees": schedule(maker=False), "fees_maker": schedule(maker=True)}
     listed = fees if venue.pair_fees else dict.fromkeys(fees, ())
-    return {name: _pair_body(pair, status) | listed for name, pair in _pairs(query)}
+    wanted = INFO.get(query.get("info") or "info")
+    if wanted is None:
+        raise Refused("EGeneral:Invalid arguments:info")
+    bodies = {name: _pair_body(pair, status) | listed for name, pair in _pairs(query)}
+    if not wanted:
+        return bodies
+    return {name: {field: body[field] for field in wanted} for name, body in bodies.items()}
 
 
 def _pair_body(pair: Pair, status: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sandbox.wire import encode
 
 LISTS = ("orders", "cl_ord_ids")
 UNKNOWN = "EGeneral:Unknown method"
+UNKNOWN_PAIR = "EQuery:Unknown asset pair"
 WRONG = "EGeneral:Invalid arguments"  # also to GET where POST is wanted: ccxt issue 7423
 Private = Callable[[Venue, Key, dict[str, Any], int], Any]
 PRIVATE: dict[str, Private] = {
@@ -131,8 +132,8 @@ def _unknown(_venue: Venue, _key: Key, _form: dict[str, Any], _now: int) -> Any:
 
 
 def refusal(text: str) -> bytes:
-    """Write the envelope of an error."""
-    return encode({"error": [text]})
+    """Write the envelope of an error; where an answer was recorded, the result is null."""
+    return encode({"error": [text], "result": None} if text == UNKNOWN_PAIR else {"error": [text]})
 
 
 def read_form(body: bytes) -> dict[str, Any]:

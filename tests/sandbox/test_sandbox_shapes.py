@@ -2,15 +2,18 @@
 
 import json
 import re
+from decimal import Decimal
 from urllib.parse import urlencode
 
 import pytest
 
 from sandbox import rest
 from sandbox.connection import Connection
+from sandbox.errors import Refused
 from sandbox.feeds import Feeds
 from sandbox.keys import mint_key, sign
 from sandbox.opening import Settings, open_venue
+from sandbox.public_data import METHODS
 from sandbox.requests import Dialogue
 
 TXID = re.compile(r"O[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{6}")
@@ -547,3 +550,29 @@ def test_a_closing_order_may_be_an_object_of_its_own_in_json(desk):
     made = desk.call("AddOrderBatch", pair="XRPUSD", orders=[leg, leg], as_json=True)["orders"]
 
     assert [m["descr"]["close"] for m in made] == ["close position @ take profit 9.00000"] * 2
+
+
+def test_an_account_is_valued_in_any_money(desk):
+    dollars, euros, coins = (
+        desk.call("TradeBalance", **more) for more in ({}, {"asset": "ZEUR"}, {"asset": "XRP"})
+    )
+    assert Decimal(euros["eb"]) == round(Decimal(dollars["eb"]) * Decimal("0.86"), 4)
+    assert desk.call("TradeBalance", asset="EUR") == euros
+    assert Decimal(coins["eb"]) - Decimal(coins["tb"]) == 5000
+    assert desk.refusal("TradeBalance", asset="NOPE") == "EQuery:Unknown asset"
+
+
+@pytest.mark.parametrize(
+    ("info", "fields"),
+    [
+        ("leverage", {"leverage_buy", "leverage_sell"}),
+        ("fees", {"fees", "fees_maker", "fee_volume_currency"}),
+        ("margin", {"margin_call", "margin_stop"}),
+    ],
+)
+def test_a_part_of_what_is_known_of_a_pair_can_be_asked_for(desk, info, fields):
+    now = desk.venue.sync()
+    answer = METHODS["AssetPairs"](desk.venue, now, {"pair": "XDGUSD", "info": info})
+    assert set(answer["XDGUSD"]) == fields
+    with pytest.raises(Refused):
+        METHODS["AssetPairs"](desk.venue, now, {"info": "nonsense"})
