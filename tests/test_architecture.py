@@ -34,8 +34,8 @@ PURE = {
         " volumes websocket_orders wire bookfeed ownprints rapid"
     ),
     "trader": (
-        "answers bars book clock columns desk events execution executions features feed kernels"
-        " ledger limits market orders position reconciliation risk sizing strategy wire"
+        "answers bars book clock columns conduct desk events execution executions features feed"
+        " kernels ledger limits market orders position reconciliation risk sizing strategy wire"
     ),
 }
 WORLD = {

@@ -19,6 +19,7 @@ from trader.bars import interval_start
 from trader.execution import Policy
 from trader.limits import LATCHING_CODES, Claim, Proposal, Refused, State
 from trader.orders import Order, client_order_id
+from trader.supervision import Supervision
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -60,7 +61,7 @@ def close_bar(session: Session, desk: Desk, bar: Bar, around: Circumstances) -> 
     turn = _Turn(session, desk, around, outlook.open_books(session, desk, around))
     _mark_equity(turn, bar)
     beside = history.closes_beside(session, bar.symbol, bar.interval, bar.start)
-    scores = desk.score(bar, beside)
+    scores = Supervision(session, desk, around, turn.books).scores(desk.take(bar, beside))
     ids = {score.model.version: _record_score(turn, score) for score in scores}
     leading = next((score for score in scores if score.model.role == "production"), None)
     desk.leading, desk.worked = None, None

@@ -1,39 +1,167 @@
-"""Which version trades: taken up or refused, and who asked for it, on the record."""
+"""Which version trades: taken up, refused or rolled back from, and who asked for it.
+
+What the record says decides. A version that was rolled back from stays out until it is
+promoted once more, by a command or by an alias that moves, also after a restart.
+"""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
-from sql.tables import PromotionRow
+from sql.tables import ModelDeploymentRow, PromotionRow
 from trader import record
-from trader.events import ModelEvent, ModelLoaded, ModelRefused, ModelWithdrawn
+from trader.events import PREVIOUS, PRODUCTION, ModelEvent, ModelLoaded, ModelRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime, timedelta
+    from decimal import Decimal
 
     from sqlalchemy.orm import Session
 
+    from trader.desk import Desk
+
 EVIDENCE = ("gate", "gate_reason", "data_hash", "git_commit", "artifact_sha256")
+ROLLED_BACK_FROM = "rolled_back_from"  # in a promotion's evidence: it was a person's rollback
 
 
-def take_up(session: Session, interval: timedelta, event: ModelEvent, at: datetime) -> ModelEvent:
-    """Write down what becomes of a version and return the event to act on.
+def take_up(session: Session, desk: Desk, event: ModelEvent, at: datetime) -> list[ModelEvent]:
+    """Write down what becomes of a version and return the events to act on.
 
-    A version made for other bars is refused here, since only the trader knows its own.
+    A version made for other bars is refused here, since only the trader knows its own; so is
+    one that was rolled back from. If nothing is live then, the version before it is.
     """
-    event = _fits(event, interval)
-    match event:
-        case ModelLoaded():
-            _record(session, event, f"the alias {event.role} points at it", at)
-            if event.role == "production":
-                _record_promotion(session, event, at)
-        case ModelRefused():
-            _record(session, event, event.reason, at)
-        case ModelWithdrawn():
-            pass
-    return event
+    event = _fits(event, desk.interval)
+    if isinstance(event, ModelLoaded) and event.role == PRODUCTION:
+        _record_promotion(session, event, at)
+        event = _unless_rolled_back(session, event)
+    if isinstance(event, ModelLoaded) and event.role != PREVIOUS:
+        _record(session, event, "deployed", f"the alias {event.role} points at it", at)
+    if not isinstance(event, ModelRefused):
+        return [event]
+    _record(session, event, "refused", event.reason, at)
+    stand_in = None
+    if event.role == PRODUCTION and PRODUCTION not in desk.models:
+        stand_in = _stand_in(session, desk, event.version, "refused", at)
+    return [event] if stand_in is None else [stand_in, event]
+
+
+def reconsider(session: Session, desk: Desk, at: datetime) -> list[ModelEvent]:
+    """Take up the version that was rolled back from, if somebody has promoted it again."""
+    model = desk.set_aside
+    if model is None or why_rolled_back(session, model.symbol, model.version) is not None:
+        return []
+    return take_up(session, desk, model, at)
+
+
+def roll_back(session: Session, desk: Desk, role: str, fault: str, at: datetime) -> None:
+    """Send a model away, put the version before it in production's place, and say so.
+
+    Without one nothing is bought until a person resumes. A challenger just goes.
+    """
+    model = desk.models[role]
+    said = fault if role == PRODUCTION else f"as {role}: {fault}"
+    _record(session, model, "rolled_back", said, at)
+    desk.dismiss(role)
+    told = f"version {model.version} rolled back: {fault}"
+    if role == PRODUCTION:
+        stand_in = _stand_in(session, desk, model.version, "rolled back from", at)
+        if stand_in is not None:
+            desk.adopt(stand_in)
+            told += f"; version {stand_in.version} is live"
+        else:
+            told += "; no version before it is at hand, so nothing is bought"
+            reason = f"{desk.symbol}: {told}"
+            record.halt(session, reason_code="model", reason=reason, who="trader", at=at)
+        desk.set_aside = model
+    desk.refusals[role] = told
+    sys.stderr.write(f"{desk.symbol} {role}: {told}\n")
+
+
+def why_rolled_back(session: Session, symbol: str, version: int) -> str | None:
+    """Return why the trader left a version that nobody has promoted since."""
+    promoted = select(func.coalesce(func.max(PromotionRow.id), 0)).where(
+        PromotionRow.symbol == symbol, PromotionRow.to_version == version
+    )
+    return session.scalar(
+        select(ModelDeploymentRow.reason)
+        .where(
+            ModelDeploymentRow.symbol == symbol,
+            ModelDeploymentRow.version == version,
+            ModelDeploymentRow.action == "rolled_back",
+            func.coalesce(ModelDeploymentRow.promotion_id, 0) >= promoted.scalar_subquery(),
+        )
+        .order_by(ModelDeploymentRow.id.desc())
+        .limit(1)
+    )
+
+
+def promoted_before(session: Session, symbol: str, version: int) -> Iterator[int]:
+    """Yield the versions that were in production before one and left in good standing.
+
+    The latest comes first. Neither the trader nor a person has rolled back from any of them
+    since it was promoted.
+    """
+    rows = session.scalars(
+        select(PromotionRow)
+        .where(PromotionRow.symbol == symbol)
+        .order_by(PromotionRow.id.desc())
+        .limit(100)
+    )
+    seen = {version}
+    for row in rows:
+        if row.to_version not in seen and why_rolled_back(session, symbol, row.to_version) is None:
+            yield row.to_version
+        seen |= {row.to_version, row.evidence.get(ROLLED_BACK_FROM, version)}
+
+
+def opening(session: Session, symbol: str, version: int, profit: Decimal) -> Decimal:
+    """Return the market's profit when the version began under its promotion.
+
+    It begins with this profit if it has just been taken up.
+    """
+    latest = select(func.max(PromotionRow.id)).where(PromotionRow.symbol == symbol)
+    began = session.scalars(
+        select(ModelDeploymentRow)
+        .where(
+            ModelDeploymentRow.symbol == symbol,
+            ModelDeploymentRow.version == version,
+            ModelDeploymentRow.action == "deployed",
+            ModelDeploymentRow.promotion_id.is_not_distinct_from(latest.scalar_subquery()),
+        )
+        .order_by(ModelDeploymentRow.id)
+        .limit(1)
+    ).first()
+    if began is None:
+        return profit
+    if began.profit is None:
+        began.profit = profit
+    return began.profit
+
+
+def _unless_rolled_back(session: Session, event: ModelLoaded) -> ModelEvent:
+    why = why_rolled_back(session, event.symbol, event.version)
+    if why is None:
+        return event
+    reason = f"it was rolled back from, as {why}; promote it again to have it back"
+    return replace(_refusal(event, reason), model=event)
+
+
+def _stand_in(
+    session: Session, desk: Desk, gone: int, why: str, at: datetime
+) -> ModelLoaded | None:
+    """Choose the version that was live before and is at hand, and write down that it is now."""
+    before = promoted_before(session, desk.symbol, gone)
+    version = next((version for version in before if version in desk.spares), None)
+    if version is None:
+        return None
+    model = replace(desk.spares[version], role=PRODUCTION)
+    _record(session, model, "deployed", f"version {gone} was {why}", at)
+    return model
 
 
 def _fits(event: ModelEvent, interval: timedelta) -> ModelEvent:
@@ -42,27 +170,31 @@ def _fits(event: ModelEvent, interval: timedelta) -> ModelEvent:
     seconds = event.served.contract.interval_seconds
     if seconds == interval.total_seconds():
         return event
+    return _refusal(
+        event,
+        f"it was trained on bars of {seconds} s, this trader's have "
+        f"{interval.total_seconds():.0f} s",
+    )
+
+
+def _refusal(event: ModelLoaded, reason: str) -> ModelRefused:
     return ModelRefused(
         symbol=event.symbol,
         role=event.role,
         version=event.version,
         run_id=event.run_id,
-        reason=f"it was trained on bars of {seconds} s, this trader's have "
-        f"{interval.total_seconds():.0f} s",
+        reason=reason,
     )
 
 
 def _record(
-    session: Session,
-    event: ModelLoaded | ModelRefused,
-    reason: str,
-    at: datetime,
+    session: Session, event: ModelLoaded | ModelRefused, action: str, reason: str, at: datetime
 ) -> None:
     record.record_deployment(
         session,
         symbol=event.symbol,
         version=event.version,
-        action="deployed" if isinstance(event, ModelLoaded) else "refused",
+        action=action,
         reason=reason,
         run_id=event.run_id,
         artifact_sha256=event.artifact_sha256 if isinstance(event, ModelLoaded) else None,

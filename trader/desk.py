@@ -7,11 +7,14 @@ that ends just before the first bar it sees complete.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from trader.bars import BarBuilder
-from trader.events import ModelLoaded, ModelRefused, ModelWithdrawn
+from trader.conduct import Conduct
+from trader.events import PREVIOUS, PRODUCTION, ModelLoaded, ModelRefused, ModelWithdrawn
 from trader.features import Features
 from trader.market import Quote
 from trader.sizing import Volatility
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from decimal import Decimal
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from trader.bars import Bar
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from trader.market import Instrument
 
     Beside = tuple[Decimal | None, Decimal | None]  # closes of the peer and of the leader
+
+SPARES = 4  # versions that were live before and are kept in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,10 @@ class Desk:
     heard: float | None = None  # when the quote came, on our monotonic clock
     trusted: bool = False
     models: dict[str, ModelLoaded] = field(default_factory=dict)
+    spares: dict[int, ModelLoaded] = field(default_factory=dict)
+    set_aside: ModelLoaded | None = None  # rolled back from, and still to be had
+    conduct: dict[str, Conduct] = field(default_factory=dict)
+    opening: Decimal | None = None  # the market's profit when the model in production began
     refusals: dict[str, str] = field(default_factory=dict)
     last_bar: Bar | None = None
     leading: tuple[Score, int] | None = None  # the last bar's, with its prediction's id
@@ -100,35 +108,57 @@ class Desk:
         self.features = None
 
     def adopt(self, event: ModelLoaded | ModelRefused | ModelWithdrawn) -> None:
-        """Score with a model from now on, or without one, or say why one was refused."""
+        """Score with a model from the next bar on, or without one, or say why one was refused.
+
+        What is still being done about the last bar goes on as its own model had it.
+        """
         match event:
+            case ModelLoaded(role="previous"):
+                self._spare(event)
             case ModelLoaded(role=role):
-                self.models[role] = event
-                self.refusals.pop(role, None)
+                self._replace(role, event)
             case ModelRefused(role=role):
                 self.refusals[role] = f"version {event.version} refused: {event.reason}"
+                self.set_aside = event.model if role == PRODUCTION else self.set_aside
             case ModelWithdrawn(role=role):
-                self.models.pop(role, None)
-                self.refusals.pop(role, None)
+                self.dismiss(role)
 
-    def score(self, bar: Bar, beside: Beside) -> list[Score]:
-        """Take a closed bar in and let every loaded model score it.
+    def dismiss(self, role: str) -> None:
+        """Do without a model; nothing more is decided by what the one in production said."""
+        self.models.pop(role, None)
+        self.refusals.pop(role, None)
+        if role == PRODUCTION:
+            self.leading, self.set_aside = None, None
+
+    def take(self, bar: Bar, beside: Beside) -> NDArray[np.float64] | None:
+        """Take a closed bar in.
 
         Args:
             bar: The bar.
             beside: The neighbours' closes of the bar before, None where not known.
 
         Returns:
-            Nothing while the features are not warm; else a score a model.
+            The bar's features, shape (n,); None while they are not warm. An infinite one is
+            not the models' fault, and is known by nobody, which a NaN says.
         """
         if self.features is None:
-            return []
+            return None
         self.volatility.update(float(bar.close))
         row = self.features.update(bar, beside)
         self.last_bar = bar
-        if row is None:
-            return []
-        return [
-            Score(model=model, probability=model.served.predict(row), row=row)
-            for model in self.models.values()
-        ]
+        return None if row is None else np.where(np.isinf(row), np.nan, row)
+
+    def _replace(self, role: str, model: ModelLoaded) -> None:
+        before = self.models.get(role)
+        if role == PRODUCTION:
+            if before is not None and before.version != model.version:
+                self._spare(before)
+            self.opening, self.set_aside = None, None
+        self.models[role], self.conduct[role] = model, Conduct()
+        self.refusals.pop(role, None)
+
+    def _spare(self, model: ModelLoaded) -> None:
+        self.spares.pop(model.version, None)
+        self.spares[model.version] = replace(model, role=PREVIOUS)
+        while len(self.spares) > SPARES:
+            del self.spares[next(iter(self.spares))]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from trader.market import Side  # noqa: TC001 - as above
 
+PRODUCTION, CHALLENGER, PREVIOUS = "production", "challenger", "previous"
+
 if TYPE_CHECKING:
     from registry.served import ServedModel
     from trader.market import Trade
@@ -126,7 +128,7 @@ AccountEvent = ExecutionReport | BalanceChanged | CaughtUp | SystemStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLoaded:
-    """A version passed every check and may score bars."""
+    """A version passed every check and may score bars, the previous one if called upon."""
 
     symbol: str
     role: str
@@ -139,13 +141,17 @@ class ModelLoaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRefused:
-    """A version failed a check; whatever ran before it runs on."""
+    """A version failed a check; whatever ran before it runs on.
+
+    `model` is there if nothing is wrong but that it was rolled back from.
+    """
 
     symbol: str
     role: str
     version: int
     run_id: str
     reason: str
+    model: ModelLoaded | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,9 @@ class Limits:
     shortest_deadline: timedelta = timedelta(seconds=0.5)
     longest_deadline: timedelta = timedelta(seconds=60)
     max_switch_age: timedelta = timedelta(seconds=60)
+    # Beyond these a model has to give way to the one before it.
+    max_model_loss: Decimal = Decimal(250)  # since its promotion
+    max_prediction_seconds: float = 0.02  # of CPU time
 
     def order_cap(
         self, *, depth: Decimal | None, day_volume: Decimal | None, reduces: bool

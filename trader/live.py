@@ -373,8 +373,16 @@ class Trader:
     def _change_model(self, event: ModelLoaded | ModelRefused | ModelWithdrawn) -> None:
         desk = self.desks[event.symbol]
         with Session(self.engine) as session, session.begin():
-            taken_up = deployment.take_up(session, desk.interval, event, self.now())
-        desk.adopt(taken_up)
+            events = deployment.take_up(session, desk, event, self.now())
+        for one in events:
+            desk.adopt(one)
+
+    def _reconsider_models(self) -> None:
+        for desk in [desk for desk in self.desks.values() if desk.set_aside is not None]:
+            with Session(self.engine) as session, session.begin():
+                events = deployment.reconsider(session, desk, self.now())
+            for one in events:
+                desk.adopt(one)
 
     def _reconcile(self, trigger: str) -> None:
         try:
@@ -388,6 +396,7 @@ class Trader:
         self.lease.check()
         # First what a halt asks: a reconciliation may take its time.
         self._switch.renew(self.now(), self.exchange_status)
+        self._reconsider_models()
         for one in pursue(self.engine, self.exchange, self.desks, self._circumstances):
             self._send(one)
         patience = timedelta(seconds=self.settings.post_only_seconds)

@@ -66,6 +66,7 @@ class Books:
     """
 
     state: State
+    totals: Mapping[str, tuple[Decimal, Decimal]]
     held: Mapping[str, Decimal]
     cash: Decimal
     pending: tuple[Order, ...]
@@ -86,6 +87,7 @@ def open_books(session: Session, desk: Desk, around: Circumstances) -> Books:
     vouched = max(over_losses, default=None)
     return Books(
         state=state(session),
+        totals=totals,
         held={symbol: quantity for symbol, (quantity, _) in totals.items()},
         cash=accounts.ledger_balances(session).get(desk.instrument.quote, NOTHING),
         pending=tuple(journal.unsettled_orders(session)),

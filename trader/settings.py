@@ -84,6 +84,10 @@ class TraderSettings(BaseSettings):
     max_daily_loss_usd: Decimal = _amount(DEFAULT.max_daily_loss)
     max_drawdown_usd: Decimal = _amount(DEFAULT.max_drawdown)
     max_entries_per_hour: int = Field(default=DEFAULT.max_entries_per_hour, ge=1)
+    max_model_loss_usd: Decimal = _amount(DEFAULT.max_model_loss)
+    max_prediction_seconds: float = Field(
+        default=DEFAULT.max_prediction_seconds, gt=0, allow_inf_nan=False
+    )
     max_clock_skew_seconds: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     model_cache: Path = Path(".friday/models")
     outage_file: Path = Path(".friday/outage.jsonl")
@@ -121,6 +125,8 @@ class TraderSettings(BaseSettings):
             max_daily_loss=self.max_daily_loss_usd,
             max_drawdown=self.max_drawdown_usd,
             max_entries_per_hour=self.max_entries_per_hour,
+            max_model_loss=self.max_model_loss_usd,
+            max_prediction_seconds=self.max_prediction_seconds,
             max_clock_skew=timedelta(seconds=self.max_clock_skew_seconds),
         )
 

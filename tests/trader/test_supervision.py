@@ -1,0 +1,314 @@
+"""A model that fails while it trades gives way to the one before it, by itself and for good."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+
+import numpy as np
+import pytest
+import xgboost as xgb
+from circumstances_of_ours import circumstances
+from orders_of_ours import XRP
+from orders_of_ours import order as an_order
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry import served
+from registry.contract import Contract
+from sql.tables import ModelDeploymentRow
+from trader import deployment, features, journal, record
+from trader.desk import Desk
+from trader.events import ModelLoaded, ModelWithdrawn
+from trader.limits import Limits
+from trader.orders import Filled
+from trader.outlook import open_books
+from trader.supervision import Supervision
+
+MINUTE = timedelta(minutes=1)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+AROUND = circumstances(NOON)
+WIDTH = len(features.NAMES)
+CALM, WILD = np.zeros(WIDTH), np.full(WIDTH, 500.0)
+
+
+@pytest.fixture(scope="module")
+def sound():
+    rows = np.random.default_rng(0).normal(size=(200, WIDTH))
+    return xgb.train({"nthread": 1}, xgb.DMatrix(rows, label=rows[:, 0] > 0), 3)
+
+
+@pytest.fixture(scope="module")
+def broken(sound):
+    """A sound model but for one leaf, which no ordinary row reaches and which is no number."""
+    content = json.loads(sound.save_raw("json"))
+    tree = content["learner"]["gradient_booster"]["model"]["trees"][0]
+    stump = {
+        "left_children": [1, -1, -1],
+        "right_children": [2, -1, -1],
+        "parents": [2147483647, 0, 0],
+        "split_indices": [0, 0, 0],
+        "split_conditions": [100.0, 0.1, float("nan")],
+        "base_weights": [0.0, 0.0, 0.0],
+        "default_left": [1, 0, 0],
+        "loss_changes": [1.0, 0.0, 0.0],
+        "sum_hessian": [1.0, 1.0, 1.0],
+        "split_type": [0, 0, 0],
+    }
+    tree |= stump
+    tree["tree_param"]["num_nodes"] = "3"
+    return bytes(xgb.Booster(model_file=bytearray(json.dumps(content).encode())).save_raw("ubj"))
+
+
+def verified(raw):
+    """Load the bytes as the trader does, golden vectors and all."""
+    contract = Contract(
+        symbol="XRP/USD",
+        interval_seconds=60,
+        horizon_bars=10,
+        features=features.NAMES,
+        feature_hash=features.HASH,
+        cost=0.005,
+        gain=0.05,
+        loss=0.001,
+        base_rate=0.2,
+        platt_slope=1.0,
+        platt_intercept=0.0,
+        model_sha256=sha256(raw).hexdigest(),
+        data_hash="0",
+        trained_until=NOON,
+        git_commit="0",
+        gate_passed=True,
+        gate_reason="every check passed",
+    )
+    rows = np.random.default_rng(1).normal(size=(served.GOLDEN_ROWS, WIDTH))
+    model = served.ServedModel(contract=contract, booster=served.read_booster(raw))
+    return served.load(
+        raw,
+        served.terms.to_json(contract),
+        served.to_json(rows, [model.predict(row) for row in rows]),
+        expected_sha256=contract.model_sha256,
+        feature_names=features.NAMES,
+        feature_hash=features.HASH,
+    )
+
+
+def loaded(model, version, role="production"):
+    return ModelLoaded(
+        symbol="XRP/USD",
+        role=role,
+        version=version,
+        run_id="run",
+        artifact_sha256="0" * 64,
+        evidence={},
+        served=model,
+    )
+
+
+@pytest.fixture
+def session(engine):
+    with Session(engine) as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk():
+    return Desk(instrument=XRP, interval=MINUTE, trusted=True)
+
+
+@pytest.fixture
+def before(session, desk, sound):
+    """Version 1 was live before anything happens."""
+    take_up(session, desk, loaded(verified(bytes(sound.save_raw("ubj"))), 1))
+
+
+def take_up(session, desk, event):
+    for one in deployment.take_up(session, desk, event, NOON):
+        desk.adopt(one)
+
+
+def scores(session, desk, row=CALM, around=AROUND):
+    books = open_books(session, desk, around)
+    return [
+        (score.model.role, score.model.version)
+        for score in Supervision(session, desk, around, books).scores(row)
+    ]
+
+
+def history(session):
+    rows = session.scalars(select(ModelDeploymentRow).order_by(ModelDeploymentRow.id))
+    return [(row.action, row.version) for row in rows]
+
+
+@pytest.mark.usefixtures("before")
+def test_a_sound_artifact_that_gives_no_number_on_a_live_row_gives_way_on_that_bar(
+    session, desk, broken, capsys
+):
+    take_up(session, desk, loaded(verified(broken), 2))
+    assert scores(session, desk) == [("production", 2)]
+
+    assert scores(session, desk, WILD) == [("production", 1)]
+    assert scores(session, desk) == [("production", 1)]
+    assert history(session) == [
+        ("deployed", 1),
+        ("deployed", 2),
+        ("rolled_back", 2),
+        ("deployed", 1),
+    ]
+    assert "version 2 rolled back: its score is nan" in desk.refusals["production"]
+    assert "version 1 is live" in capsys.readouterr().err
+    assert record.current_halt(session) is None
+
+
+@pytest.mark.usefixtures("before")
+def test_a_model_that_cannot_score_gives_way(session, desk, sound):
+    model = replace(verified(bytes(sound.save_raw("ubj"))), booster=xgb.Booster())
+    take_up(session, desk, loaded(model, 2))
+
+    assert scores(session, desk) == [("production", 1)]
+    assert "it cannot score" in desk.refusals["production"]
+
+
+@pytest.mark.usefixtures("before")
+def test_a_model_too_big_for_its_time_gives_way(session, desk):
+    rows = np.random.default_rng(0).normal(size=(400, WIDTH))
+    matrix = xgb.DMatrix(rows, label=rows[:, 0] > rows[:, 1])
+    parameters = {"nthread": 1, "max_depth": 1, "max_bin": 4, "num_parallel_tree": 500}
+    slow = xgb.train(parameters, matrix, 4)
+    take_up(session, desk, loaded(verified(bytes(slow.save_raw("ubj"))), 2))
+    strict = replace(AROUND, limits=Limits(max_prediction_seconds=1e-5))
+    loose = replace(AROUND, limits=Limits(max_prediction_seconds=60.0))
+
+    assert [scores(session, desk, around=loose) for _ in range(9)] == [[("production", 2)]] * 9
+    for _ in range(3):
+        scores(session, desk, around=strict)
+
+    assert "it is slow" in desk.refusals["production"]
+
+
+@pytest.mark.usefixtures("before")
+def test_without_a_version_to_go_back_to_nothing_is_bought(session, desk, broken):
+    desk.spares.clear()
+    take_up(session, desk, loaded(verified(broken), 2))
+    desk.spares.clear()
+
+    assert scores(session, desk, WILD) == []
+    halt = record.current_halt(session)
+    assert (halt.reason_code, halt.who) == ("model", "trader")
+    assert "no version before it" in desk.refusals["production"]
+
+
+@pytest.mark.usefixtures("before")
+def test_a_challenger_that_errs_goes_and_production_does_not_notice(session, desk, broken):
+    take_up(session, desk, loaded(verified(broken), 2, role="challenger"))
+    assert scores(session, desk) == [("production", 1), ("challenger", 2)]
+
+    assert scores(session, desk, WILD) == [("production", 1)]
+    assert scores(session, desk) == [("production", 1)]
+    assert history(session)[-1] == ("rolled_back", 2)
+
+
+@pytest.mark.usefixtures("before")
+def test_what_was_rolled_back_from_stays_out_after_a_restart_until_it_is_promoted(
+    session, desk, broken, sound
+):
+    model, good = verified(broken), verified(bytes(sound.save_raw("ubj")))
+    take_up(session, desk, loaded(model, 2))
+    scores(session, desk, WILD)
+
+    again = Desk(instrument=XRP, interval=MINUTE, trusted=True)
+    again.adopt(loaded(good, 1, role="previous"))
+    take_up(session, again, loaded(model, 2))
+    assert scores(session, again) == [("production", 1)]
+    assert "promote it again" in again.refusals["production"]
+    assert deployment.reconsider(session, again, NOON) == []
+
+    promote(session, 2)
+    for one in deployment.reconsider(session, again, NOON):
+        again.adopt(one)
+
+    assert scores(session, again) == [("production", 2)]
+    assert again.refusals == {}
+
+
+@pytest.mark.usefixtures("before")
+def test_an_alias_that_is_moved_away_and_back_lifts_it_too(session, desk, broken, sound):
+    model, good = verified(broken), verified(bytes(sound.save_raw("ubj")))
+    take_up(session, desk, loaded(model, 2))
+    scores(session, desk, WILD)
+
+    take_up(session, desk, loaded(good, 1))
+    take_up(session, desk, loaded(model, 2))
+
+    assert scores(session, desk) == [("production", 2)]
+
+
+@pytest.mark.usefixtures("before")
+def test_losses_since_its_promotion_are_a_models_end_and_count_over_a_restart(session, desk, sound):
+    good = verified(bytes(sound.save_raw("ubj")))
+    take_up(session, desk, loaded(good, 2))
+    assert scores(session, desk) == [("production", 2)]
+    buy(session, quantity=300, price=Decimal(2))
+    dear, cheap = ({"XRP/USD": Decimal(price)} for price in ("1.5", "1.1"))
+    assert scores(session, desk, around=replace(AROUND, marks=dear)) == [("production", 2)]
+
+    again = Desk(instrument=XRP, interval=MINUTE, trusted=True)
+    again.adopt(loaded(good, 1, role="previous"))
+    take_up(session, again, loaded(good, 2))
+
+    assert scores(session, again, around=replace(AROUND, marks=cheap)) == [("production", 1)]
+    assert "it has lost 274" in again.refusals["production"]
+
+
+@pytest.mark.usefixtures("before")
+def test_a_version_that_a_person_rolled_back_from_is_not_gone_back_to(session, desk, broken, sound):
+    good = verified(bytes(sound.save_raw("ubj")))
+    take_up(session, desk, loaded(good, 2))
+    promote(session, 1, rolled_back_from=2)
+    take_up(session, desk, loaded(verified(broken), 1))
+
+    assert scores(session, desk, WILD) == []
+
+
+@pytest.mark.usefixtures("before")
+def test_what_was_decided_is_decided_again_as_it_was_scored_and_not_by_the_newcomer(
+    session, desk, sound
+):
+    desk.leading = (object(), 1)
+    take_up(session, desk, loaded(verified(bytes(sound.save_raw("ubj"))), 2))
+    assert desk.leading is not None
+
+    take_up(session, desk, ModelWithdrawn(symbol="XRP/USD", role="production"))
+    assert desk.leading is None
+
+
+def promote(session, version, **evidence):
+    record.record_promotion(
+        session,
+        symbol="XRP/USD",
+        from_version=None,
+        to_version=version,
+        who="somebody",
+        reason="because",
+        evidence=evidence,
+        at=NOON,
+    )
+
+
+def buy(session, *, quantity, price):
+    order = replace(an_order(), quantity=Decimal(quantity), limit=price)
+    journal.record_intent(session, order)
+    journal.record_event(
+        session,
+        order.id,
+        Filled(
+            at=NOON,
+            exec_id="T1",
+            quantity=Decimal(quantity),
+            price=price,
+            cost=quantity * price,
+            fee=Decimal(4),
+            liquidity="taker",
+        ),
+    )

@@ -1,0 +1,71 @@
+"""Every model scores a bar that has closed; one that misbehaves is sent away at that moment.
+
+Production's place is taken by the version before it, which scores the same bar. A challenger
+goes without a successor, and production does not notice. Works in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from trader import accounts, deployment
+from trader.conduct import Conduct, ask
+from trader.desk import Score
+from trader.events import CHALLENGER, PRODUCTION
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from sqlalchemy.orm import Session
+
+    from trader.desk import Desk
+    from trader.outlook import Books, Circumstances
+
+NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """The record, a market and what is known around it when a bar has closed."""
+
+    session: Session
+    desk: Desk
+    around: Circumstances
+    books: Books
+
+    def scores(self, row: NDArray[np.float64] | None) -> list[Score]:
+        """Let production and challenger score a row; none while the features are not warm."""
+        if row is None:
+            return []
+        asked = (self._ask(role, row) for role in (PRODUCTION, CHALLENGER))
+        return [score for score in asked if score is not None]
+
+    def _ask(self, role: str, row: NDArray[np.float64]) -> Score | None:
+        while (model := self.desk.models.get(role)) is not None:
+            answer = ask(model.served, row)
+            conduct = self.desk.conduct.setdefault(role, Conduct())
+            fault = conduct.fault(answer, row, budget=self.around.limits.max_prediction_seconds)
+            if fault is None and role == PRODUCTION:
+                fault = self._loss(model.version)
+            if fault is None:
+                return Score(model=model, probability=answer.probability, row=row)
+            deployment.roll_back(self.session, self.desk, role, fault, self.around.now)
+        return None
+
+    def _loss(self, version: int) -> str | None:
+        """Say if the market's trades have lost too much since the version was promoted."""
+        symbol, most = self.desk.symbol, self.around.limits.max_model_loss
+        mine = {symbol: self.books.totals.get(symbol, (NOTHING, NOTHING))}
+        profit = accounts.profit(mine, self.around.marks)
+        if profit is None:
+            return None
+        if self.desk.opening is None:
+            self.desk.opening = deployment.opening(self.session, symbol, version, profit)
+        lost = self.desk.opening - profit
+        return (
+            f"it has lost {lost:.2f} since its promotion, of {most} allowed"
+            if lost > most
+            else None
+        )
