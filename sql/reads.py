@@ -163,17 +163,14 @@ def read(kind: type[Read], row: Any, **given: Any) -> Read:
 
 def orders(session: Session, *, symbol: str | None = None, limit: int = 50) -> list[OrderRead]:
     """Return the latest orders, newest first."""
-    average = (
-        select(
-            FillRow.order_id, (func.sum(FillRow.cost) / func.sum(FillRow.quantity)).label("average")
-        )
-        .group_by(FillRow.order_id)
-        .subquery()
+    average = (  # of each order that is shown; a join would average every order there is
+        select(func.sum(FillRow.cost) / func.sum(FillRow.quantity))
+        .where(FillRow.order_id == OrderRow.id)
+        .scalar_subquery()
     )
     query = (
-        select(OrderRow, DecisionRow.reason_code, DecisionRow.reason, average.c.average)
+        select(OrderRow, DecisionRow.reason_code, DecisionRow.reason, average)
         .outerjoin(DecisionRow, DecisionRow.id == OrderRow.decision_id)
-        .outerjoin(average, average.c.order_id == OrderRow.id)
         .order_by(OrderRow.created_at.desc(), OrderRow.id)
         .limit(limit)
     )
@@ -234,10 +231,9 @@ def balances(session: Session) -> list[BalanceRead]:
 def reconciliations(session: Session, *, limit: int = 20) -> list[ReconciliationRead]:
     """Return the latest reconciliations with what each found, newest first."""
     query = select(ReconciliationEventRow).order_by(ReconciliationEventRow.id.desc()).limit(limit)
-    return [
-        read(ReconciliationRead, event, discrepancies=_discrepancies(session, event.id))
-        for event in session.scalars(query).all()
-    ]
+    events = session.scalars(query).all()
+    found = _discrepancies(session, [event.id for event in events])
+    return [read(ReconciliationRead, e, discrepancies=tuple(found[e.id])) for e in events]
 
 
 def adjustments(session: Session, *, limit: int = 50) -> list[AdjustmentRead]:
@@ -263,7 +259,9 @@ def trader_status(session: Session, account: str | None = None) -> StatusRead | 
     return None if row is None else read(StatusRead, row)
 
 
-def _discrepancies(session: Session, event_id: int) -> tuple[DiscrepancyRead, ...]:
-    query = select(DiscrepancyRow).where(DiscrepancyRow.event_id == event_id)
-    rows = session.scalars(query.order_by(DiscrepancyRow.id))
-    return tuple(read(DiscrepancyRead, row) for row in rows)
+def _discrepancies(session: Session, event_ids: list[int]) -> dict[int, list[DiscrepancyRead]]:
+    found: dict[int, list[DiscrepancyRead]] = {event_id: [] for event_id in event_ids}
+    query = select(DiscrepancyRow).where(DiscrepancyRow.event_id.in_(event_ids))
+    for row in session.scalars(query.order_by(DiscrepancyRow.id)):
+        found[row.event_id].append(read(DiscrepancyRead, row))
+    return found

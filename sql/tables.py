@@ -182,7 +182,7 @@ class OrderRow(Table):
     status: Mapped[str]
     filled: Mapped[Decimal]
     exchange_id: Mapped[str | None] = mapped_column(unique=True)
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
     deadline: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -225,11 +225,14 @@ class LedgerEntryRow(Table):
     """
 
     __tablename__ = "ledger_entries"
+    __table_args__ = (
+        Index("ix_ledger_entries_account", "account", "asset", postgresql_include=["amount"]),
+    )
 
     transaction_id: Mapped[str] = mapped_column(primary_key=True)
     line: Mapped[int] = mapped_column(primary_key=True)
     account: Mapped[str]
-    asset: Mapped[str] = mapped_column(index=True)
+    asset: Mapped[str]
     amount: Mapped[Decimal]
     at: Mapped[datetime]
 
@@ -238,6 +241,7 @@ class EquityMarkRow(Table):
     """Our profit since the beginning, positions at their price then, when a bar had ended."""
 
     __tablename__ = "equity_marks"
+    __table_args__ = (Index("ix_equity_marks_profit", "profit", "at"),)
 
     at: Mapped[datetime] = mapped_column(primary_key=True)
     profit: Mapped[Decimal]

@@ -99,6 +99,7 @@ def upgrade() -> None:
         sa.Column("profit", sa.Numeric(precision=38, scale=18), nullable=False),
         sa.PrimaryKeyConstraint("at", name=op.f("pk_equity_marks")),
     )
+    op.create_index("ix_equity_marks_profit", "equity_marks", ["profit", "at"], unique=False)
     op.create_table(
         "ledger_entries",
         sa.Column("transaction_id", sa.String(), nullable=False),
@@ -109,7 +110,13 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("transaction_id", "line", name=op.f("pk_ledger_entries")),
     )
-    op.create_index(op.f("ix_ledger_entries_asset"), "ledger_entries", ["asset"], unique=False)
+    op.create_index(
+        "ix_ledger_entries_account",
+        "ledger_entries",
+        ["account", "asset"],
+        unique=False,
+        postgresql_include=["amount"],
+    )
     op.create_table(
         "price_bars",
         sa.Column("symbol", sa.String(), nullable=False),
@@ -372,6 +379,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("exchange_id", name=op.f("uq_orders_exchange_id")),
     )
     op.create_index(op.f("ix_orders_symbol"), "orders", ["symbol"], unique=False)
+    op.create_index(op.f("ix_orders_created_at"), "orders", ["created_at"], unique=False)
     op.create_index(
         "ix_orders_unsettled",
         "orders",
@@ -425,6 +433,7 @@ def downgrade() -> None:
         table_name="orders",
         postgresql_where=sa.text("status IN ('pending', 'open', 'unknown')"),
     )
+    op.drop_index(op.f("ix_orders_created_at"), table_name="orders")
     op.drop_index(op.f("ix_orders_symbol"), table_name="orders")
     op.drop_table("orders")
     op.drop_table("adjustments")
@@ -446,8 +455,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_model_deployments_symbol"), table_name="model_deployments")
     op.drop_table("model_deployments")
     op.drop_table("price_bars", schema="market")
-    op.drop_index(op.f("ix_ledger_entries_asset"), table_name="ledger_entries")
+    op.drop_index("ix_ledger_entries_account", table_name="ledger_entries")
     op.drop_table("ledger_entries")
+    op.drop_index("ix_equity_marks_profit", table_name="equity_marks")
     op.drop_table("equity_marks")
     op.drop_table("instruments")
     op.drop_table("halts")
