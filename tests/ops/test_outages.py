@@ -20,7 +20,7 @@ def test_the_same_seed_and_number_draw_the_same_run():
 
 
 def test_every_process_is_killed_and_orders_are_worked_in_both_ways():
-    plans = [draw(SEED, number) for number in range(100)]
+    plans = [draw(SEED, number) for number in range(200)]
 
     killed = {victim for plan in plans for victim in plan.victims}
     assert killed == {TRADER, BOTH, STANDBY, POSTGRES, BACKEND, SANDBOX}
