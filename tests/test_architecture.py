@@ -35,7 +35,8 @@ PURE = {
     ),
     "trader": (
         "answers bars book clock columns conduct desk events execution executions features feed"
-        " kernels ledger limits market orders position reconciliation risk sizing strategy wire"
+        " kernels ledger limits market orders position reconciliation risk signals sizing strategy"
+        " wire"
     ),
 }
 WORLD = {

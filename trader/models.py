@@ -1,45 +1,40 @@
 """Which versions the registry wants live, fetched over plain HTTP and verified.
 
 Nothing here imports mlflow: the trader takes three files of data from the registry,
-never code. The last version that was taken up stays on disk, so that a start without a
-registry trades on.
+never code, and only ever reads. It asks every two seconds, since no webhook tells of a
+stage and one that does not arrive is not noticed.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import requests
 
 from registry.contract import model_name
-from registry.errors import ArtifactRefused, RegistryUnreachable
-from registry.served import ServedModel, load
-from trader import features
-from trader.events import ModelEvent, ModelLoaded, ModelRefused, ModelWithdrawn
+from registry.errors import RegistryUnreachable
+from trader.events import (
+    CHALLENGER,
+    PREVIOUS,
+    PRODUCTION,
+    ModelLoaded,
+    ModelRefused,
+    ModelWithdrawn,
+)
+from trader.model_cache import FILES, UNUSABLE, Version, verify
+from trader.signals import Pointers, choose
 
 if TYPE_CHECKING:
     import queue
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
-FILES = ("model.ubj", "contract.json", "golden.json")
-ROLES = ("production", "challenger")
-NEVER = 0
-# A registry that is away, an answer of another shape than MLflow's, a cache on a full disk.
-UNUSABLE = (RegistryUnreachable, KeyError, TypeError, ValueError, AttributeError, OSError)
+    from trader.model_cache import ModelCache
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """A registered version as the registry describes it."""
-
-    number: int
-    run_id: str
-    tags: dict[str, str]
+# What may be needed in another's place comes before it.
+ROLES = (PREVIOUS, PRODUCTION, CHALLENGER)
 
 
 class RegistryClient:
@@ -51,15 +46,23 @@ class RegistryClient:
         self._http = requests.Session()
         self._http.trust_env = False
 
-    def aliases(self, name: str) -> dict[str, int]:
-        """Return which version each alias of a registered model points at.
+    def pointers(self, name: str) -> Pointers:
+        """Return which versions the aliases and the stage Production of a model point at.
 
         Raises:
             RegistryUnreachable: No answer, or none that makes sense.
         """
         answer = self._get("/api/2.0/mlflow/registered-models/get", {"name": name}, missing={})
-        aliases = answer.get("registered_model", {}).get("aliases", [])
-        return {row["alias"]: int(row["version"]) for row in aliases}
+        found = answer.get("registered_model", {})
+        staged = (
+            int(row["version"])
+            for row in found.get("latest_versions", [])
+            if row.get("current_stage") == "Production"
+        )
+        return Pointers(
+            aliases={row["alias"]: int(row["version"]) for row in found.get("aliases", [])},
+            stage=next(staged, None),
+        )
 
     def version(self, name: str, number: int) -> Version:
         """Return a version's run and tags."""
@@ -105,95 +108,8 @@ class RegistryClient:
         return answer
 
 
-def verify(symbol: str, role: str, version: Version, files: dict[str, bytes]) -> ModelEvent:
-    """Check a downloaded version against its tags, its contract and its golden vectors."""
-    try:
-        served = load(
-            files["model.ubj"],
-            files["contract.json"],
-            files["golden.json"],
-            expected_sha256=version.tags.get("artifact_sha256", ""),
-            feature_names=features.NAMES,
-            feature_hash=features.HASH,
-            expected_contract_sha256=version.tags.get("contract_sha256", ""),
-        )
-        _check_terms(symbol, version, served)
-    except ArtifactRefused as refusal:
-        return ModelRefused(
-            symbol=symbol,
-            role=role,
-            version=version.number,
-            run_id=version.run_id,
-            reason=str(refusal),
-        )
-    return ModelLoaded(
-        symbol=symbol,
-        role=role,
-        version=version.number,
-        run_id=version.run_id,
-        artifact_sha256=version.tags["artifact_sha256"],
-        evidence=version.tags,
-        served=served,
-    )
-
-
-def _check_terms(symbol: str, version: Version, served: ServedModel) -> None:
-    if served.contract.symbol != symbol:
-        raise ArtifactRefused(f"it was trained on {served.contract.symbol}, not {symbol}")
-    if version.tags.get("gate") != "passed":
-        raise ArtifactRefused(f"the gate refused it: {version.tags.get('gate_reason', 'no tag')}")
-
-
-class ModelCache:
-    """The last production version of each market, on disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def keep(self, symbol: str, version: Version, files: dict[str, bytes]) -> None:
-        """Replace what is kept of a market; a reader never sees half of it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        content = {
-            "version": version.number,
-            "run_id": version.run_id,
-            "tags": version.tags,
-            "files": {name: raw.hex() for name, raw in files.items()},
-        }
-        target = self._path(symbol)
-        fresh = target.with_suffix(".new")
-        fresh.write_text(json.dumps(content))
-        fresh.replace(target)
-
-    def forget(self, symbol: str) -> None:
-        """Keep nothing of a market any more."""
-        self._path(symbol).unlink(missing_ok=True)
-
-    def recall(self, symbol: str) -> ModelEvent | None:
-        """Load what was kept, checked as strictly as a download."""
-        try:
-            content = json.loads(self._path(symbol).read_text())
-            version = Version(
-                number=content["version"], run_id=content["run_id"], tags=content["tags"]
-            )
-            files = {name: bytes.fromhex(raw) for name, raw in content["files"].items()}
-            return verify(symbol, "production", version, files)
-        except FileNotFoundError:
-            return None
-        except UNUSABLE as error:
-            return ModelRefused(
-                symbol=symbol,
-                role="production",
-                version=NEVER,
-                run_id="",
-                reason=f"the cached model cannot be read: {error!r}",
-            )
-
-    def _path(self, symbol: str) -> Path:
-        return self._folder / f"{model_name(symbol)}.json"
-
-
 class ModelWatch:
-    """Follow the registry's aliases in the background and report what changed.
+    """Follow the registry in the background and report what changed.
 
     A version is fetched once; one that was refused is looked at again only when the
     alias moves. While the registry is away, nothing changes.
@@ -212,17 +128,21 @@ class ModelWatch:
         self._symbols, self._events = tuple(symbols), events
         self._period = period_seconds
         self._seen: dict[tuple[str, str], int] = {}
+        self._said: dict[str, str] = {}
+        self._twins: dict[str, tuple[str, int] | None] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="models", daemon=True)
 
     def start(self) -> None:
         """Offer the cached models, then begin to follow the registry."""
         for symbol in self._symbols:
+            for spare in self._cache.spares(symbol):
+                self._events.put(spare)
             cached = self._cache.recall(symbol)
             if cached is not None:
                 self._events.put(cached)
             if isinstance(cached, ModelLoaded):
-                self._seen[symbol, "production"] = cached.version
+                self._seen[symbol, PRODUCTION] = cached.version
         self._thread.start()
 
     def stop(self) -> None:
@@ -232,33 +152,67 @@ class ModelWatch:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            try:
-                for symbol in self._symbols:
-                    self._follow(symbol)
-            except UNUSABLE as error:
-                # What is loaded trades on; the next look tries again.
-                sys.stderr.write(f"cannot follow the model registry: {error!r}\n")
+            for symbol in self._symbols:
+                self._try(symbol, partial(self._follow, symbol))
             self._stopping.wait(self._period)
 
+    def _try(self, what: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except UNUSABLE as error:
+            # What is loaded trades on; the next look tries again, and once is enough to say so.
+            kind = type(error).__name__
+            if self._said.get(what) != kind:
+                sys.stderr.write(f"cannot follow the model registry for {what}: {error!r}\n")
+            self._said[what] = kind
+        else:
+            self._said.pop(what, None)
+
     def _follow(self, symbol: str) -> None:
-        name = model_name(symbol)
-        aliases = self._client.aliases(name)
-        if aliases.get("challenger") == aliases.get("production"):
-            aliases.pop("challenger", None)  # promoted: it challenges nobody any more
+        found = self._client.pointers(model_name(symbol))
+        if self._is_ambiguous(symbol, found):
+            return
+        signals = choose(self._cache.signals(symbol), found)
+        wanted = {role: found.aliases.get(role) for role in ROLES} | {PRODUCTION: signals.chosen}
         for role in ROLES:
-            wanted, seen = aliases.get(role), self._seen.get((symbol, role))
-            if wanted == seen:
-                continue
-            if wanted is None:
-                self._events.put(ModelWithdrawn(symbol=symbol, role=role))
-                del self._seen[symbol, role]
-                if role == "production":
-                    self._cache.forget(symbol)
-                continue
-            version = self._client.version(name, wanted)
-            files = self._client.files(name, wanted)
-            event = verify(symbol, role, version, files)
-            self._seen[symbol, role] = wanted
-            self._events.put(event)
-            if isinstance(event, ModelLoaded) and role == "production":
-                self._cache.keep(symbol, version, files)
+            version = wanted[role]
+            if role != PRODUCTION and version == signals.chosen:
+                version = None  # promoted: it challenges nobody, and is not before itself
+            self._try(f"{symbol} {role}", partial(self._change, symbol, role, version))
+        if signals != self._cache.signals(symbol):
+            self._cache.remember(symbol, signals)
+
+    def _is_ambiguous(self, symbol: str, found: Pointers) -> bool:
+        """Refuse, once, to guess between two aliases that differ by their case only."""
+        before, self._twins[symbol] = self._twins.get(symbol), found.twin
+        if found.twin is None:
+            if before is not None:
+                self._seen.pop((symbol, PRODUCTION), None)  # taken up anew, with a clean slate
+            return False
+        if found.twin != before:
+            alias, version = found.twin
+            reason = f"its alias is {alias!r}, and only {PRODUCTION!r} counts: remove the other"
+            self._events.put(
+                ModelRefused(
+                    symbol=symbol, role=PRODUCTION, version=version, run_id="", reason=reason
+                )
+            )
+        return True
+
+    def _change(self, symbol: str, role: str, wanted: int | None) -> None:
+        if wanted == self._seen.get((symbol, role)):
+            return
+        if wanted is None:
+            self._events.put(ModelWithdrawn(symbol=symbol, role=role))
+            del self._seen[symbol, role]
+            if role == PRODUCTION:
+                self._cache.withdraw(symbol)
+            return
+        name = model_name(symbol)
+        version = self._client.version(name, wanted)
+        files = self._client.files(name, wanted)
+        event = verify(symbol, role, version, files)
+        self._seen[symbol, role] = wanted
+        self._events.put(event)
+        if isinstance(event, ModelLoaded) and role == PRODUCTION:
+            self._cache.keep(symbol, version, files)

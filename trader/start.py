@@ -35,7 +35,8 @@ from trader.executions import ExecutionFeed
 from trader.feed import Feed
 from trader.lease import Lease
 from trader.live import Trader
-from trader.models import ModelCache, ModelWatch, RegistryClient
+from trader.model_cache import ModelCache
+from trader.models import ModelWatch, RegistryClient
 from trader.outage import Outage
 from trader.public_data import PublicData
 from trader.settings import ExchangeSettings, TraderSettings

@@ -1,12 +1,17 @@
 """What the trader takes from the registry is checked, kept for a bad day, and let go when told."""
 
 import queue
+from dataclasses import replace
+from functools import partial
 
+import artifacts_of_ours
 import pytest
 
 from registry.errors import RegistryUnreachable
-from trader.events import ModelRefused, ModelWithdrawn
-from trader.models import FILES, ModelCache, ModelWatch, Version
+from trader.events import ModelLoaded, ModelRefused, ModelWithdrawn
+from trader.model_cache import FILES, SPARES, ModelCache, Version
+from trader.models import ModelWatch
+from trader.signals import Pointers, Signals, choose
 
 VERSION = Version(number=3, run_id="run", tags={"artifact_sha256": "0" * 64})
 
@@ -15,17 +20,19 @@ class Registry:
     """A registry that says what it is told to, or nothing."""
 
     def __init__(self):
-        self.pointed, self.away = {}, False
+        self.pointed, self.stage, self.away, self.broken = {}, None, False, ()
 
-    def aliases(self, _name):
-        """Return the aliases of a model."""
+    def pointers(self, _name):
+        """Return what points at a version of a model."""
         if self.away:
             raise RegistryUnreachable("away")
-        return dict(self.pointed)
+        return Pointers(aliases=dict(self.pointed), stage=self.stage)
 
-    def version(self, _name, _number):
+    def version(self, _name, number):
         """Return a version without a model worth the name."""
-        return VERSION
+        if number in self.broken:
+            raise RegistryUnreachable("no such run")
+        return replace(VERSION, number=number)
 
     def files(self, _name, _number):
         """Return files that are no model."""
@@ -40,6 +47,11 @@ def events():
 @pytest.fixture
 def registry():
     return Registry()
+
+
+@pytest.fixture(scope="module")
+def artifact():
+    return partial(artifacts_of_ours.artifact, raw=artifacts_of_ours.sound_bytes())
 
 
 @pytest.fixture
@@ -92,6 +104,94 @@ def test_what_was_kept_is_checked_again_before_it_trades(tmp_path):
     cache.keep("XRP/USD", VERSION, dict.fromkeys(FILES, b"edited"))
 
     assert isinstance(cache.recall("XRP/USD"), ModelRefused)
+
+
+@pytest.mark.parametrize(
+    ("looks", "chosen"),
+    [
+        ([(2, None)], 2),
+        ([(None, 3)], 3),
+        ([(2, 3)], 2),  # at a first look the alias counts
+        ([(2, None), (2, 3)], 3),  # then whichever was moved
+        ([(2, None), (2, 3), (2, 3)], 3),
+        ([(2, None), (2, 3), (4, 3)], 4),
+        ([(2, 3), (2, None)], 2),
+        ([(2, 3), (None, 3)], 3),
+        ([(2, 3), (None, None)], None),
+    ],
+)
+def test_what_an_operator_moved_last_is_what_they_want(looks, chosen):
+    signals = None
+    for alias, stage in looks:
+        aliases = {} if alias is None else {"production": alias}
+        signals = choose(signals, Pointers(aliases=aliases, stage=stage))
+
+    assert signals.chosen == chosen
+
+
+def test_a_stage_that_was_moved_still_counts_after_a_restart(watch, registry, events, tmp_path):
+    registry.pointed = {"production": 2}
+    watch._follow("XRP/USD")
+    registry.stage = 3
+    watch._follow("XRP/USD")
+
+    again = ModelWatch(registry, ModelCache(tmp_path), ("XRP/USD",), events)
+    again._follow("XRP/USD")
+
+    assert [event.version for event in drained(events)] == [2, 3, 3]
+    assert ModelCache(tmp_path).signals("XRP/USD") == Signals(alias=2, stage=3, chosen=3)
+
+
+def test_two_aliases_that_differ_by_case_are_refused_and_never_guessed_at(watch, registry, events):
+    registry.pointed = {"production": 2, "Production": 3}
+    for _ in range(2):
+        watch._follow("XRP/USD")
+    (told,) = drained(events)
+    assert isinstance(told, ModelRefused)
+    assert "'Production'" in told.reason
+
+    registry.pointed = {"production": 2, "Production": 2}
+    watch._follow("XRP/USD")
+
+    assert [event.version for event in drained(events)] == [2]
+
+
+def test_what_cannot_be_fetched_of_one_role_holds_up_no_other(watch, registry, events, capsys):
+    registry.pointed, registry.broken = {"previous": 1, "production": 3}, (1,)
+    for _ in range(3):
+        watch._follow("XRP/USD")
+
+    assert [event.version for event in drained(events)] == [3]
+    assert capsys.readouterr().err.count("cannot follow") == 1
+
+
+def test_the_versions_before_are_kept_too_and_not_for_ever(tmp_path):
+    cache = ModelCache(tmp_path)
+    for number in range(1, SPARES + 4):
+        cache.keep("XRP/USD", replace(VERSION, number=number), dict.fromkeys(FILES, b""))
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == ["xrp-usd.json", *(f"xrp-usd.v{n}.json" for n in range(3, SPARES + 3))]
+
+    cache.keep("XRP/USD", replace(VERSION, number=4), dict.fromkeys(FILES, b""))
+
+    assert not (tmp_path / "xrp-usd.v4.json").exists()
+    assert (tmp_path / f"xrp-usd.v{SPARES + 3}.json").exists()
+
+
+def test_a_start_without_a_registry_has_the_good_model_and_the_one_before(
+    registry, events, tmp_path, artifact
+):
+    for number in (1, 2):
+        ModelCache(tmp_path).keep("XRP/USD", *artifact(number))
+    (tmp_path / "xrp-usd.v7.json").write_text("{}")
+    registry.away = True
+    watch = ModelWatch(registry, ModelCache(tmp_path), ("XRP/USD",), events)
+
+    watch.start()
+    watch.stop()
+
+    told = [(type(event), event.role, event.version) for event in drained(events)]
+    assert told == [(ModelLoaded, "previous", 1), (ModelLoaded, "production", 2)]
 
 
 def drained(events):

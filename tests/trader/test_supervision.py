@@ -1,27 +1,25 @@
 """A model that fails while it trades gives way to the one before it, by itself and for good."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from hashlib import sha256
 
 import numpy as np
 import pytest
 import xgboost as xgb
+from artifacts_of_ours import WIDTH, artifact, broken_bytes, sound_bytes
 from circumstances_of_ours import circumstances
 from orders_of_ours import XRP
 from orders_of_ours import order as an_order
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry import served
-from registry.contract import Contract
 from sql.tables import ModelDeploymentRow
-from trader import deployment, features, journal, record
+from trader import deployment, journal, record
 from trader.desk import Desk
 from trader.events import ModelLoaded, ModelWithdrawn
 from trader.limits import Limits
+from trader.model_cache import verify
 from trader.orders import Filled
 from trader.outlook import open_books
 from trader.supervision import Supervision
@@ -29,69 +27,24 @@ from trader.supervision import Supervision
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 AROUND = circumstances(NOON)
-WIDTH = len(features.NAMES)
 CALM, WILD = np.zeros(WIDTH), np.full(WIDTH, 500.0)
 
 
 @pytest.fixture(scope="module")
 def sound():
-    rows = np.random.default_rng(0).normal(size=(200, WIDTH))
-    return xgb.train({"nthread": 1}, xgb.DMatrix(rows, label=rows[:, 0] > 0), 3)
+    return sound_bytes()
 
 
 @pytest.fixture(scope="module")
-def broken(sound):
-    """A sound model but for one leaf, which no ordinary row reaches and which is no number."""
-    content = json.loads(sound.save_raw("json"))
-    tree = content["learner"]["gradient_booster"]["model"]["trees"][0]
-    stump = {
-        "left_children": [1, -1, -1],
-        "right_children": [2, -1, -1],
-        "parents": [2147483647, 0, 0],
-        "split_indices": [0, 0, 0],
-        "split_conditions": [100.0, 0.1, float("nan")],
-        "base_weights": [0.0, 0.0, 0.0],
-        "default_left": [1, 0, 0],
-        "loss_changes": [1.0, 0.0, 0.0],
-        "sum_hessian": [1.0, 1.0, 1.0],
-        "split_type": [0, 0, 0],
-    }
-    tree |= stump
-    tree["tree_param"]["num_nodes"] = "3"
-    return bytes(xgb.Booster(model_file=bytearray(json.dumps(content).encode())).save_raw("ubj"))
+def broken():
+    return broken_bytes()
 
 
 def verified(raw):
-    """Load the bytes as the trader does, golden vectors and all."""
-    contract = Contract(
-        symbol="XRP/USD",
-        interval_seconds=60,
-        horizon_bars=10,
-        features=features.NAMES,
-        feature_hash=features.HASH,
-        cost=0.005,
-        gain=0.05,
-        loss=0.001,
-        base_rate=0.2,
-        platt_slope=1.0,
-        platt_intercept=0.0,
-        model_sha256=sha256(raw).hexdigest(),
-        data_hash="0",
-        trained_until=NOON,
-        git_commit="0",
-        gate_passed=True,
-        gate_reason="every check passed",
-    )
-    rows = np.random.default_rng(1).normal(size=(served.GOLDEN_ROWS, WIDTH))
-    model = served.ServedModel(contract=contract, booster=served.read_booster(raw))
-    return served.load(
-        raw,
-        served.terms.to_json(contract),
-        served.to_json(rows, [model.predict(row) for row in rows]),
-        expected_sha256=contract.model_sha256,
-        feature_names=features.NAMES,
-        feature_hash=features.HASH,
-    )
+    """Check the bytes as the trader does, golden vectors and all."""
+    event = verify("XRP/USD", "production", *artifact(1, raw))
+    assert isinstance(event, ModelLoaded)
+    return event.served
 
 
 def loaded(model, version, role="production"):
@@ -120,7 +73,7 @@ def desk():
 @pytest.fixture
 def before(session, desk, sound):
     """Version 1 was live before anything happens."""
-    take_up(session, desk, loaded(verified(bytes(sound.save_raw("ubj"))), 1))
+    take_up(session, desk, loaded(verified(sound), 1))
 
 
 def take_up(session, desk, event):
@@ -163,7 +116,7 @@ def test_a_sound_artifact_that_gives_no_number_on_a_live_row_gives_way_on_that_b
 
 @pytest.mark.usefixtures("before")
 def test_a_model_that_cannot_score_gives_way(session, desk, sound):
-    model = replace(verified(bytes(sound.save_raw("ubj"))), booster=xgb.Booster())
+    model = replace(verified(sound), booster=xgb.Booster())
     take_up(session, desk, loaded(model, 2))
 
     assert scores(session, desk) == [("production", 1)]
@@ -213,7 +166,7 @@ def test_a_challenger_that_errs_goes_and_production_does_not_notice(session, des
 def test_what_was_rolled_back_from_stays_out_after_a_restart_until_it_is_promoted(
     session, desk, broken, sound
 ):
-    model, good = verified(broken), verified(bytes(sound.save_raw("ubj")))
+    model, good = verified(broken), verified(sound)
     take_up(session, desk, loaded(model, 2))
     scores(session, desk, WILD)
 
@@ -234,7 +187,7 @@ def test_what_was_rolled_back_from_stays_out_after_a_restart_until_it_is_promote
 
 @pytest.mark.usefixtures("before")
 def test_an_alias_that_is_moved_away_and_back_lifts_it_too(session, desk, broken, sound):
-    model, good = verified(broken), verified(bytes(sound.save_raw("ubj")))
+    model, good = verified(broken), verified(sound)
     take_up(session, desk, loaded(model, 2))
     scores(session, desk, WILD)
 
@@ -246,7 +199,7 @@ def test_an_alias_that_is_moved_away_and_back_lifts_it_too(session, desk, broken
 
 @pytest.mark.usefixtures("before")
 def test_losses_since_its_promotion_are_a_models_end_and_count_over_a_restart(session, desk, sound):
-    good = verified(bytes(sound.save_raw("ubj")))
+    good = verified(sound)
     take_up(session, desk, loaded(good, 2))
     assert scores(session, desk) == [("production", 2)]
     buy(session, quantity=300, price=Decimal(2))
@@ -263,7 +216,7 @@ def test_losses_since_its_promotion_are_a_models_end_and_count_over_a_restart(se
 
 @pytest.mark.usefixtures("before")
 def test_a_version_that_a_person_rolled_back_from_is_not_gone_back_to(session, desk, broken, sound):
-    good = verified(bytes(sound.save_raw("ubj")))
+    good = verified(sound)
     take_up(session, desk, loaded(good, 2))
     promote(session, 1, rolled_back_from=2)
     take_up(session, desk, loaded(verified(broken), 1))
@@ -276,7 +229,7 @@ def test_what_was_decided_is_decided_again_as_it_was_scored_and_not_by_the_newco
     session, desk, sound
 ):
     desk.leading = (object(), 1)
-    take_up(session, desk, loaded(verified(bytes(sound.save_raw("ubj"))), 2))
+    take_up(session, desk, loaded(verified(sound), 2))
     assert desk.leading is not None
 
     take_up(session, desk, ModelWithdrawn(symbol="XRP/USD", role="production"))
