@@ -45,6 +45,7 @@ COMMANDS = {
     "retrain": "life",
     "models": "life",
     "promote": "life",
+    "rollback": "life",
     "history": "life",
     "drift": "life",
     "experiment": "life",
@@ -58,6 +59,7 @@ COMMANDS = {
     "resume": "account",
     "kill": "kill",
     "flatten": "money",
+    "replay": "replay",
     "bench": "bench",
 }
 # Commands that take no running stack's environment: they make or end one, or run alone.

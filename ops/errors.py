@@ -4,6 +4,7 @@
     * CannotStart        something the stack needs is missing, taken or broken
     * AlreadyRunning     another stack runs in this folder
     * NotRunning         the command needs a running stack, and there is none
+    * CannotReplay       there is no recording of what is asked for
     * AnswerIsNo         the command ran, and the answer is no
     * Refused            trading is halted, or a risk rule refused
 """
@@ -27,6 +28,12 @@ class AlreadyRunning(FridayError):
 
 class NotRunning(FridayError):
     """The command needs a running stack, and there is none."""
+
+
+class CannotReplay(FridayError):
+    """There is no recording of what is asked for."""
+
+    exit_code = 2
 
 
 class AnswerIsNo(FridayError):

@@ -1,0 +1,1 @@
+"""Play a recording of the trader back through its own code, and compare what it decides."""
