@@ -36,13 +36,20 @@ def best(exchange: Exchange, pair: Pair, now: int) -> tuple[tuple[int, int], tup
 def merged(
     exchange: Exchange, pair: Pair, times: Ints, depth: int
 ) -> tuple[list[Side], list[Side]]:
-    """Give bids and asks at many moments in order, clients' orders always as they stand now."""
+    """Give bids and asks at many moments in order, clients' orders always as they stand now.
+
+    What the market offers at or beyond a client's order is about to be matched and not shown,
+    so that no bid ever stands at an ask.
+    """
     liquidity = exchange.liquidity[pair.symbol]
+    orders = {buys: resting_levels(exchange, pair, buys=buys) for buys in (True, False)}
     made = []
-    for buys in (True, False):
-        resting = resting_levels(exchange, pair, buys=buys)
+    for buys, mine in orders.items():
         sides = liquidity.sides(times, depth + 1, asks=not buys)
-        made.append([_merge(side, resting, depth, buys=buys) for side in sides])
+        if orders[not buys]:
+            wall = orders[not buys][0][0]
+            sides = [[x for x in side if (x[0] < wall if buys else x[0] > wall)] for side in sides]
+        made.append([_merge(side, mine, depth, buys=buys) for side in sides])
     return made[0], made[1]
 
 

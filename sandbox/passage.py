@@ -99,7 +99,7 @@ def _trade_on(exchange: Exchange, pair: Pair, after: int, until: int) -> int:
     stretch = exchange.market.stretch(pair, after, until)
     near = _near(exchange, pair, stretch, (bid, ask))
     for moment in sorted([*near, *_indexed(exchange, pair, after, until)]):
-        exchange.witness(pair, moment[0])
+        exchange.witness(pair, moment[0] - 1)
         fired = _happen(exchange, pair, stretch, moment)
         if exchange.owed or fired:
             until = moment[0]
