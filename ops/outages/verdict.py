@@ -81,12 +81,13 @@ def judge(engine: Engine, caller: Caller, since: datetime | None) -> list[str]:
 
 
 def _pages(caller: Caller, name: str, part: str, since: float) -> dict[str, Any]:
+    """Read a list from the newest on; what is new meanwhile moves the rest on, and is left out."""
     found: dict[str, Any] = {}
     while True:
         result = caller.call(name, ofs=str(len(found)), start=f"{since:.9f}")["result"]
-        found |= result[part]
-        if not result[part]:
+        if result[part].keys() <= found.keys():
             return found
+        found |= result[part]
 
 
 def _orders(
