@@ -204,7 +204,9 @@ def _settle_fills(session: Session, listing: Listing) -> Findings:
 
 
 def _known(session: Session) -> set[str]:
-    rows = session.execute(select(OrderRow.id, OrderRow.exchange_id)).all()
+    """Return the names of every order that may stand; one we hold rejected must not."""
+    may_stand = OrderRow.status != Status.REJECTED
+    rows = session.execute(select(OrderRow.id, OrderRow.exchange_id).where(may_stand)).all()
     return {name for row in rows for name in row if name is not None}
 
 

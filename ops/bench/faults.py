@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ops.bench.figures import Plan
     from ops.campaign.storage import Storage
 
-RUNS, FEW = 10_000, 40
+RUNS, FEW = 1_000, 40
 MUTATED_RUNS = 100
 TOLD_EVERY = 100
 

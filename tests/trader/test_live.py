@@ -23,7 +23,7 @@ from trader.exchange import Exchange
 from trader.lease import Lease
 from trader.live import Trader
 from trader.market import Side, Trade
-from trader.orders import Status
+from trader.orders import Rejected, Status
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.stream import Disconnected
@@ -269,3 +269,16 @@ def test_a_bar_seen_too_late_is_recorded_and_not_decided_on(trader, engine):
     assert [bar.start for bar, _ in kept] == [start + timedelta(minutes=1)]
     assert desk.features is None
     assert desk.last_word.endswith("was seen too late")
+
+
+def test_an_answer_that_cannot_be_leads_to_a_halt_and_not_to_an_end(trader, engine):
+    """The order was proved absent and rejected, and then the exchange says it has it."""
+    one = order(time_in_force="gtc")
+    with Session(engine) as session, session.begin():
+        journal.record_intent(session, one)
+        journal.record_event(session, one.id, Rejected(at=NOON, reason="never reached it"))
+
+    trader._send(one)
+
+    with Session(engine) as session:
+        assert record.current_halt(session).reason_code == "reconciliation"

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from sql import reads
 from trader import accounts, journal, settlement
 from trader.errors import ExchangeUnreachable
-from trader.orders import LostTrack, Status
+from trader.orders import LostTrack, Rejected, Status
 
 AT_ONCE = timedelta(0)
 LATER = 20
@@ -291,3 +291,18 @@ def test_an_accepted_order_is_followed_without_its_answer(engine, exchange, reco
     assert reconcile().clean
     assert state(engine, one).exchange_id == placed.exchange_id
     assert state(engine, one) == note(engine, one, accepted(placed.exchange_id))
+
+
+@pytest.mark.usefixtures("opened")
+def test_an_order_that_stands_although_we_hold_it_rejected_is_left_for_a_person(
+    engine, exchange, reconcile
+):
+    """Its absence was proved, and then it is there: nothing that we know explains that."""
+    one = intend(engine, order(time_in_force="gtc"))
+    note(engine, one, Rejected(at=NOON, reason="never reached the exchange"))
+    exchange.place(one)
+
+    found = reconcile()
+
+    assert not found.clean
+    assert found.differences[0].expected == "no such order"
