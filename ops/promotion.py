@@ -1,4 +1,7 @@
-"""Promote a version by hand: on record with who and why, then by the registry's alias."""
+"""Promote a version by hand, or go back to the one before.
+
+On record with who and why first, then by the registry's alias.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from sqlalchemy.orm import Session
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from sqlalchemy import Engine
+
+    from registry.store import Promoted
 
 
 def promote(
@@ -26,3 +31,19 @@ def promote(
     found = store.version(client, symbol, version)
     with Session(engine) as session, session.begin():
         adoption.promote(session, client, found, who=who, reason=reason, at=datetime.now(UTC))
+
+
+def roll_back(
+    engine: Engine, client: MlflowClient, symbol: str, *, who: str, reason: str
+) -> Promoted:
+    """Make the version before the production one again, in a transaction of its own.
+
+    Raises:
+        RegistryError: There is none, or MLflow does not answer.
+    """
+    from trader import adoption  # noqa: PLC0415 - it imports the registry
+
+    with Session(engine) as session, session.begin():
+        return adoption.roll_back(
+            session, client, symbol, who=who, reason=reason, at=datetime.now(UTC)
+        )

@@ -7,6 +7,7 @@ seconds, and reads from the environment how patient it is to be.
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -95,8 +96,11 @@ def aliases(client: MlflowClient, symbol: str) -> dict[str, int]:
 
 
 def production_version(client: MlflowClient, symbol: str) -> int | None:
-    """Return the version that is to trade, if one was promoted."""
-    return aliases(client, symbol).get(PRODUCTION)
+    """Return the version that is to trade, if one was promoted.
+
+    Without the alias the stage Production of MLflow's older interface counts.
+    """
+    return aliases(client, symbol).get(PRODUCTION) or _staged(client, symbol)
 
 
 def versions(client: MlflowClient, symbol: str) -> list[RegisteredVersion]:
@@ -132,7 +136,8 @@ def challenge(client: MlflowClient, symbol: str, number: int) -> None:
 def promote(client: MlflowClient, symbol: str, number: int) -> Promoted:
     """Make a version the production one, and remember the one before under `previous`.
 
-    Doing so twice changes nothing more.
+    If a version is in stage Production this one takes its place there, so that the two ways
+    of saying it agree. Doing so twice changes nothing more.
 
     Raises:
         VersionUnknown: The registry does not have it.
@@ -145,14 +150,32 @@ def promote(client: MlflowClient, symbol: str, number: int) -> Promoted:
             f"{wanted.gate or 'nothing'}: {wanted.gate_reason or 'it was never judged'}"
         )
     name, pointed = model_name(symbol), aliases(client, symbol)
-    before = pointed.get(PRODUCTION)
+    staged = _staged(client, symbol)
+    before = pointed.get(PRODUCTION) or staged
     with translated(symbol):
         if before not in {None, number}:
             client.set_registered_model_alias(name, PREVIOUS, str(before))
         client.set_registered_model_alias(name, PRODUCTION, str(number))
         if pointed.get(CHALLENGER) == number:
             client.delete_registered_model_alias(name, CHALLENGER)
+        if staged not in {None, number}:
+            _stage(client, name, number)
     return Promoted(symbol=symbol, version=number, previous=before)
+
+
+def restore(client: MlflowClient, symbol: str, number: int) -> Promoted:
+    """Make an earlier version the production one again.
+
+    The one it takes over from is not remembered: a rollback must not lead back to it.
+
+    Raises:
+        VersionUnknown: The registry does not have it.
+        PromotionRefused: Its gate did not let it pass.
+    """
+    restored = promote(client, symbol, number)
+    with translated(symbol):
+        client.delete_registered_model_alias(model_name(symbol), PREVIOUS)
+    return restored
 
 
 @contextmanager
@@ -175,6 +198,25 @@ def translated(what: str) -> Iterator[None]:
         raise RegistryUnreachable(f"the model registry failed on {what}: {cause}") from error
     except (OSError, requests.RequestException) as error:
         raise RegistryUnreachable(f"the model registry failed on {what}: {error}") from error
+
+
+def _staged(client: MlflowClient, symbol: str) -> int | None:
+    try:
+        with translated(symbol):
+            found = client.get_registered_model(model_name(symbol)).latest_versions
+    except VersionUnknown:
+        return None
+    staged = (int(one.version) for one in found if one.current_stage == "Production")
+    return next(staged, None)
+
+
+def _stage(client: MlflowClient, name: str, number: int) -> None:
+    with warnings.catch_warnings():
+        # MLflow announces that stages will go; until then people have them.
+        warnings.simplefilter("ignore", FutureWarning)
+        client.transition_model_version_stage(
+            name, str(number), "Production", archive_existing_versions=True
+        )
 
 
 def _registered(

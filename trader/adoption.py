@@ -8,20 +8,22 @@ transaction, and may be repeated: nothing is promoted or started twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from experiments.planning import terms
 from registry import store
+from registry.errors import PromotionRefused
 from sql import evidence
-from trader import record
+from trader import deployment, record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from mlflow import MlflowClient
     from sqlalchemy.orm import Session
 
-    from registry.store import RegisteredVersion
+    from registry.store import Promoted, RegisteredVersion
 
 SHOWN = ("gate", "gate_reason", "data_hash", "git_commit", "artifact_sha256")
 SAME_QUESTION = ("cost", "horizon_bars", "interval_seconds")
@@ -99,17 +101,60 @@ def promote(
         PromotionRefused: The version did not pass its gate.
         RegistryUnreachable: MLflow does not answer.
     """
+    before = store.production_version(client, found.symbol)
+    _write_down(session, found, before, who=who, reason=reason, evidence={}, at=at)
+    store.promote(client, found.symbol, found.version)
+
+
+def roll_back(
+    session: Session, client: MlflowClient, symbol: str, *, who: str, reason: str, at: datetime
+) -> Promoted:
+    """Put the version that was in production before back there, on record with who and why.
+
+    That is the latest from which neither the trader nor a person has rolled back; where the
+    record knows none, the registry's alias `previous`.
+
+    Raises:
+        PromotionRefused: There is none.
+        RegistryUnreachable: MLflow does not answer.
+    """
+    pointed = store.aliases(client, symbol)
+    current = store.production_version(client, symbol)
+    if current is None:
+        raise PromotionRefused(f"nothing of {symbol} is in production")
+    known = deployment.promoted_before(session, symbol, current)
+    before = next(known, pointed.get(store.PREVIOUS, current))
+    if before == current:
+        raise PromotionRefused(
+            f"no version of {symbol} was in production before version {current}, or none that "
+            "nobody has rolled back from; friday promote takes any that passed its gate"
+        )
+    found = store.version(client, symbol, before)
+    evidence = {deployment.ROLLED_BACK_FROM: current}
+    _write_down(session, found, current, who=who, reason=reason, evidence=evidence, at=at)
+    return store.restore(client, symbol, before)
+
+
+def _write_down(
+    session: Session,
+    found: RegisteredVersion,
+    before: int | None,
+    *,
+    who: str,
+    reason: str,
+    at: datetime,
+    evidence: Mapping[str, Any],
+) -> None:
     record.record_promotion(
         session,
         symbol=found.symbol,
-        from_version=store.production_version(client, found.symbol),
+        from_version=before,
         to_version=found.version,
         who=who,
         reason=reason,
-        evidence={key: found.tags[key] for key in SHOWN if key in found.tags},
+        evidence={key: found.tags[key] for key in SHOWN if key in found.tags} | dict(evidence),
         at=at,
     )
-    store.promote(client, found.symbol, found.version)
 
 
 def _left(reason: str) -> Adopted:

@@ -100,6 +100,15 @@ def promote_command(symbol: str, version: int, reason: str) -> None:
     click.echo(f"{symbol}: version {version} is now production")
 
 
+@click.command("rollback")
+@click.argument("symbol")
+@because
+def rollback_command(symbol: str, reason: str) -> None:
+    """Put the version that was in production before back; the trader follows in seconds."""
+    done = promotion.roll_back(engine(), registry(), symbol, who=who(), reason=reason)
+    click.echo(f"{symbol}: version {done.version} is production again, {done.previous} is not")
+
+
 @click.command("history")
 @click.argument("symbol")
 @as_json

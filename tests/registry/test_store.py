@@ -98,6 +98,30 @@ def test_promotion_moves_production_and_remembers_the_one_before(registry, candi
     assert store.production_version(registry, "DOGE/USD") == second
 
 
+def test_what_is_restored_does_not_remember_what_it_replaced(registry, candidate):
+    first = registration.register(registry, _of(candidate, "SOL/USD"), trigger="test").version
+    second = registration.register(registry, _of(candidate, "SOL/USD"), trigger="test").version
+    store.promote(registry, "SOL/USD", first)
+    store.promote(registry, "SOL/USD", second)
+
+    assert store.restore(registry, "SOL/USD", first).previous == second
+    assert store.aliases(registry, "SOL/USD") == {"production": first}
+
+
+def test_a_stage_counts_where_there_is_no_alias_and_follows_a_promotion(registry, candidate):
+    first = registration.register(registry, _of(candidate, "ADA/USD"), trigger="test").version
+    second = registration.register(registry, _of(candidate, "ADA/USD"), trigger="test").version
+    with pytest.warns(FutureWarning):
+        registry.transition_model_version_stage("ada-usd", str(second), "Production")
+    assert store.production_version(registry, "ADA/USD") == second
+
+    assert store.promote(registry, "ADA/USD", first).previous == second
+
+    staged = registry.get_registered_model("ada-usd").latest_versions
+    assert {one.version: one.current_stage for one in staged}[first] == "Production"
+    assert store.aliases(registry, "ADA/USD") == {"production": first, "previous": second}
+
+
 def test_a_refused_version_is_not_promoted(registry, registered):
     with pytest.raises(PromotionRefused, match="its gate says refused"):
         store.promote(registry, "XRP/USD", registered[1].version)

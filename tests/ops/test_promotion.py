@@ -1,0 +1,100 @@
+"""Going back to the version before is one command, on record, and never leads to a bad one."""
+
+import itertools
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ops import promotion
+from registry import store
+from registry.errors import PromotionRefused
+from registry.settings import ModelRegistrySettings
+from sql.tables import PromotionRow
+from trader import record
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    """Open a real registry of our own in a folder."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    # A deployment has a server; the same store serves here without one.
+    settings = ModelRegistrySettings.model_construct(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    return store.open_registry(settings)
+
+
+@pytest.fixture
+def three(registry, engine):
+    """Register three versions of a market of the test's own, and promote each in turn."""
+    symbol = f"T{next(NUMBERS)}/USD"
+    name = symbol.replace("/", "-").lower()
+    registry.create_registered_model(name)
+    for _ in range(3):
+        version = registry.create_model_version(name, "file:///nowhere", tags={"gate": "passed"})
+        act(promotion.promote, engine, registry, symbol, int(version.version))
+    return symbol
+
+
+def act(what, engine, registry, *arguments):
+    return what(engine, registry, *arguments, who="operator", reason="because")
+
+
+def roll_back(engine, registry, symbol):
+    return act(promotion.roll_back, engine, registry, symbol)
+
+
+def test_the_version_before_is_production_again_and_it_is_written_down(registry, engine, three):
+    done = roll_back(engine, registry, three)
+
+    assert (done.version, done.previous) == (2, 3)
+    assert store.aliases(registry, three) == {"production": 2}
+    with Session(engine) as session:
+        last = session.scalars(select(PromotionRow).order_by(PromotionRow.id.desc())).first()
+    assert (last.from_version, last.to_version, last.who, last.reason) == (
+        *(3, 2),
+        *("operator", "because"),
+    )
+    assert last.evidence["rolled_back_from"] == 3
+
+
+def test_a_second_rollback_goes_further_back_and_the_third_has_nowhere_to_go(
+    registry, engine, three
+):
+    roll_back(engine, registry, three)
+    assert roll_back(engine, registry, three).version == 1
+
+    with pytest.raises(PromotionRefused, match="nobody has rolled back from"):
+        roll_back(engine, registry, three)
+
+    assert store.production_version(registry, three) == 1
+
+
+def test_a_version_that_the_trader_left_is_passed_over(registry, engine, three):
+    with Session(engine) as session, session.begin():
+        record.record_deployment(
+            session,
+            symbol=three,
+            version=2,
+            action="rolled_back",
+            reason="its score is nan",
+            run_id=None,
+            artifact_sha256=None,
+            at=session.scalars(select(PromotionRow.at)).first(),
+        )
+
+    assert roll_back(engine, registry, three).version == 1
+
+
+def test_a_registry_that_is_older_than_the_record_says_what_was_before(registry, engine, three):
+    with Session(engine) as session, session.begin():
+        for row in session.scalars(select(PromotionRow)):
+            session.delete(row)
+
+    assert roll_back(engine, registry, three).version == 2
+
+
+def test_where_nothing_is_in_production_there_is_nothing_to_roll_back(registry, engine):
+    with pytest.raises(PromotionRefused, match="nothing of BTC/USD is in production"):
+        roll_back(engine, registry, "BTC/USD")
