@@ -32,6 +32,7 @@ TABLES = {
     "ledger_entries": "true",
     "equity_marks": "at > (SELECT max(at) FROM equity_marks) - interval '32 days'",
     "promotions": "true",
+    "model_deployments": "true",
     "reconciliation_events": (
         "at = (SELECT max(at) FROM reconciliation_events WHERE clean) "  # noqa: S608 - likewise
         f"OR {RECENT.format('reconciliation_events')}"
@@ -39,7 +40,14 @@ TABLES = {
     "halts": "true",
 }
 # Their ids are parts of other ids, so the next one must be the same again.
-NUMBERED = ("predictions", "order_events", "promotions", "reconciliation_events", "halts")
+NUMBERED = (
+    "predictions",
+    "order_events",
+    "promotions",
+    "model_deployments",
+    "reconciliation_events",
+    "halts",
+)
 
 
 def dump(engine: Engine, folder: Path, span: float) -> None:

@@ -15,7 +15,7 @@ import shutil
 import sys
 import time
 from collections import deque
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING, Any, cast
@@ -27,7 +27,9 @@ from websocket import WebSocketException
 
 from registry import contract
 from registry.contract import model_name
+from registry.served import ServedModel
 from sql import snapshot
+from trader.events import ModelLoaded
 from trader.features import WARM_UP
 from trader.world import Found, World, http_session, open_socket, wall_milliseconds
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
     from trader.settings import ExchangeSettings, TraderSettings
     from trader.world import Socket
+
+    Told = dict[str, Any]  # an event's kind and fields
 
 FLUSH_EVERY = 1.0  # seconds
 LARGEST = 256 * 2**20  # bytes of a file before it is compressed; then, or with the day, it ends
@@ -82,17 +86,28 @@ class Recording:
         if name is not None and not self._off:
             self._waiting.append((name, kind, value))
 
-    def source(self, event: object) -> str | dict[str, Any]:
-        """Say where an event comes from: a recorded stream, or else all there is to it."""
+    def source(self, event: object) -> tuple[str | Told, object]:
+        """Say where an event comes from, and return the event to be taken.
+
+        Either it comes of a stream, whose messages are noted, or else all there is to it is
+        told; a model's clock is noted from then on.
+        """
         name = STREAMS.get(current_thread().name)
-        if name is not None:
-            return name
-        assert is_dataclass(event)
-        told = {field.name: getattr(event, field.name) for field in fields(event)}
-        served = told.pop("served", None)
-        if served is not None and not self._off:
-            self._keep_model(f"{model_name(told['symbol'])}-{told['version']}", served)
-        return {"kind": type(event).__name__, "told": told}
+        return (name, event) if name is not None else self._describe(event)
+
+    def _describe(self, event: Any) -> tuple[Told, object]:
+        told: dict[str, Any] = {}
+        taken: dict[str, Any] = {}
+        for field in fields(event):
+            value = getattr(event, field.name)
+            if isinstance(value, ServedModel):
+                self._keep_model(f"{model_name(event.symbol)}-{event.version}", value)
+                taken[field.name] = replace(value, clock=self._thread_time)
+            elif isinstance(value, ModelLoaded):
+                told[field.name], taken[field.name] = self._describe(value)
+            else:
+                told[field.name] = value
+        return {"kind": type(event).__name__, "told": told}, replace(event, **taken)
 
     def close(self) -> None:
         """Write what waits."""
@@ -103,6 +118,9 @@ class Recording:
         now = time.monotonic()
         self.note("time", now)
         return now
+
+    def _thread_time(self) -> float:
+        return self._witness(time.thread_time())
 
     def _witness(self, found: Found) -> Found:
         self.note("witness", found)
@@ -123,7 +141,9 @@ class Recording:
         self.note("connected")
         return _Line(self, socket)
 
-    def _keep_model(self, name: str, served: Any) -> None:
+    def _keep_model(self, name: str, served: ServedModel) -> None:
+        if self._off:
+            return
         try:
             folder = self.folder / "models"
             folder.mkdir(exist_ok=True)
@@ -213,7 +233,7 @@ class _Queue(queue.Queue[object]):
 
     def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002 - queue.Queue's own
         """Put an event, noted by who put it."""
-        super().put((self._recording.source(item), item), block, timeout)
+        super().put(self._recording.source(item), block, timeout)
 
     def get(self, block: bool = True, timeout: float | None = None) -> object:  # noqa: FBT001, FBT002 - queue.Queue's own
         """Take an event, or raise Empty; either is noted."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 ERRORS = (websocket, builtins, socket, ssl, requests.exceptions)
 
+EVENT = {"kind", "told"}
+
 
 @dataclass(slots=True)
 class Player:
@@ -98,16 +100,22 @@ class Player:
         return made.popleft()
 
     def _event(self, source: dict[str, Any]) -> object:
-        kind, told = getattr(events, source["kind"]), source["told"]
-        if kind is not ModelLoaded:
-            return kind(**told)
-        name = f"{model_name(told['symbol'])}-{told['version']}"
-        path = self.folder / "models" / name
-        served = ServedModel(
-            contract=contract.parse(path.with_name(f"{name}.json").read_bytes()),
-            booster=read_booster(path.with_name(f"{name}.ubj").read_bytes()),
+        kind = getattr(events, source["kind"])
+        told: dict[str, Any] = {
+            name: self._event(value) if isinstance(value, dict) and set(value) == EVENT else value
+            for name, value in source["told"].items()
+        }
+        if kind is ModelLoaded:
+            told["served"] = self._model(f"{model_name(told['symbol'])}-{told['version']}")
+        return kind(**told)
+
+    def _model(self, name: str) -> ServedModel:
+        path = self.folder / "models"
+        return ServedModel(
+            contract=contract.parse((path / f"{name}.json").read_bytes()),
+            booster=read_booster((path / f"{name}.ubj").read_bytes()),
+            clock=lambda: self.next("witness")[1],
         )
-        return ModelLoaded(**told, served=served)
 
     def _witness(self, _found: Found) -> Found:
         return cast("Found", self.next("witness")[1])
