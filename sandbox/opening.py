@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sandbox.market import Market
 
 BASIS_POINT = 10_000
+RICHEST = 10**12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +103,8 @@ def _read_balances(texts: tuple[str, ...]) -> dict[str, Decimal]:
             value = Decimal(amount)
         except InvalidOperation:
             value = Decimal(-1)
-        if asset is None or not value.is_finite() or value < 0:
-            msg = f"balance must look like USD=10000, not {text}"
+        if asset is None or not value.is_finite() or not 0 <= value <= RICHEST:
+            msg = f"balance must look like USD=10000, at most {RICHEST}, not {text}"
             raise BadStart(msg, 2)
         made[asset.id] = round(value, asset.decimals)
     return made

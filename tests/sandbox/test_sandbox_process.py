@@ -260,6 +260,7 @@ def test_a_port_in_use_is_named_in_one_sentence(sandbox):
         (("--start", "yesterday"), "start must be an RFC 3339 time"),
         (("--start", "1999-01-01T00:00:00Z"), "start must not be before 2022-01-01"),
         (("--balance", "USD=-1"), "balance must look like USD=10000"),
+        (("--balance", "USD=1e40"), "balance must look like USD=10000"),
         (("--state", "/nowhere/at/all"), "the state file /nowhere/at/all cannot be used"),
         (("--faults", "/nowhere"), "faults must be a JSON list of faults"),
         (("--fees", "13"), "13 is not in the range"),
