@@ -1,0 +1,83 @@
+"""Made-up minute bars: kinds of noise that hold nothing to learn, and a pattern that pays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+START = pd.Timestamp("2026-01-01", tz="UTC")
+MINUTES_A_DAY = 24 * 60
+LEG, HOLD = 3, 10  # minutes of the sign, and of what it foretells
+# GARCH(1, 1): weights of the long run, of the last shock, and of the last variance.
+LONG_RUN, SHOCK, MEMORY = 0.03, 0.09, 0.88
+
+
+def walk(seed: int, days: int, *, volatility: float) -> pd.DataFrame:
+    """Return a random walk of independent normal steps; `volatility` is a minute's."""
+    random, count = np.random.default_rng(seed), days * MINUTES_A_DAY
+    return _bars(random.normal(0, volatility, count), random.lognormal(0, 0.4, count), random)
+
+
+def clustered(seed: int, days: int, *, volatility: float) -> pd.DataFrame:
+    """Return GARCH(1, 1) bars: how far prices go can be foreseen, which way cannot.
+
+    Source: Bollerslev (1986), Generalized autoregressive conditional heteroskedasticity.
+    """
+    random, count = np.random.default_rng(seed), days * MINUTES_A_DAY
+    shocks = random.standard_normal(count)
+    steps, variance = np.empty(count), volatility**2
+    for n, shock in enumerate(shocks):
+        steps[n] = shock * variance**0.5
+        variance = LONG_RUN * volatility**2 + SHOCK * steps[n] ** 2 + MEMORY * variance
+    return _bars(steps, random.lognormal(0, 0.4, count) * np.abs(shocks) ** 0.5, random)
+
+
+def bouncing(seed: int, days: int, *, volatility: float, spread: float) -> pd.DataFrame:
+    """Return a walk seen through trades at bid and ask: it reverts, but only within the spread.
+
+    Source: Roll (1984), A simple implicit measure of the effective bid-ask spread.
+    """
+    random, count = np.random.default_rng(seed), days * MINUTES_A_DAY
+    side = random.choice([-0.5, 0.5], count) * spread
+    steps = random.normal(0, volatility, count) + np.diff(side, prepend=0)
+    return _bars(steps, random.lognormal(0, 0.4, count), random)
+
+
+def planted(seed: int, days: int, *, move: float, volatility: float = 0.001) -> pd.DataFrame:
+    """Return bars in which three minutes one way on raised volume foretell `move` in ten more.
+
+    The pattern comes every 20 minutes on average, upwards as often as downwards. Whoever buys
+    at the end of every leg upwards and holds for ten minutes earns `move` less the costs.
+    """
+    random, count = np.random.default_rng(seed), days * MINUTES_A_DAY
+    steps, volume = random.normal(0, volatility, count), random.lognormal(0, 0.4, count)
+    at = 0
+    while (at := at + int(random.integers(14, 27))) + LEG + HOLD < count:
+        way = random.choice([-1, 1])
+        steps[at : at + LEG] += way * 2.5 * volatility
+        volume[at : at + LEG] *= 4
+        steps[at + LEG : at + LEG + HOLD] += way * move / HOLD
+    return _bars(steps, volume, random)
+
+
+def _bars(steps: Floats, volume: Floats, random: np.random.Generator) -> pd.DataFrame:
+    close = np.exp(np.cumsum(steps))
+    opened = np.concatenate([[1.0], close[:-1]])
+    reach = np.exp(np.abs(random.normal(0, 0.0003, (2, len(steps)))))
+    return pd.DataFrame(
+        {
+            "open": opened,
+            "high": np.maximum(opened, close) * reach[0],
+            "low": np.minimum(opened, close) / reach[1],
+            "close": close,
+            "volume": volume,
+        },
+        index=pd.date_range(START, periods=len(steps), freq="min", name="start"),
+    )
