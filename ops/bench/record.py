@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 DATABASE = "bench"
 END = datetime(2026, 6, 1, tzinfo=UTC)  # everything on record came before
 ORDER_EVERY = 36  # minutes between a market's orders, so 40 a day
-# Buys and sells of 100 in turn, from midnight on, leave nothing held at the end of a day.
+# Buys and sells of 100 in turn, from midnight on: at the end of a day nothing is held, and
+# nothing gained or lost.
 STATEMENTS = (
     """
     INSERT INTO market.price_bars (symbol, interval_seconds, start, open, high, low, close,
@@ -73,17 +74,19 @@ STATEMENTS = (
     """,
     """
     INSERT INTO fills (exec_id, order_id, symbol, side, quantity, price, cost, fee, liquidity, at)
-    SELECT 'T' || part || id, id, symbol, side, 50, 2, 100, 0.2, 'taker', created_at
+    SELECT 'T' || part || id, id, symbol, side, 50, CASE side WHEN 'buy' THEN 2 ELSE 2.008 END,
+           CASE side WHEN 'buy' THEN 100 ELSE 100.4 END, 0.2, 'taker', created_at
     FROM orders, generate_series(1, 2) AS part ORDER BY created_at
     """,
     """
     INSERT INTO ledger_entries (transaction_id, line, account, asset, amount, at)
     SELECT exec_id, line, account, COALESCE(asset, split_part(symbol, '/', 1)),
-           CASE WHEN side = 'sell' AND line < 5 THEN -amount ELSE amount END, at
-    FROM fills, (VALUES (1, 'exchange', NULL, 50), (2, 'trading', NULL, -50),
-                        (3, 'exchange', 'USD', -100), (4, 'trading', 'USD', 100),
-                        (5, 'exchange', 'USD', -0.2), (6, 'fees', 'USD', 0.2)
-                ) AS l (line, account, asset, amount)
+           sign * CASE WHEN line < 3 THEN quantity WHEN line < 5 THEN -cost ELSE -fee END
+                * CASE WHEN side = 'sell' AND line < 5 THEN -1 ELSE 1 END, at
+    FROM fills, (VALUES (1, 'exchange', NULL, 1), (2, 'trading', NULL, -1),
+                        (3, 'exchange', 'USD', 1), (4, 'trading', 'USD', -1),
+                        (5, 'exchange', 'USD', 1), (6, 'fees', 'USD', -1)
+                ) AS l (line, account, asset, sign)
     """,
     """
     INSERT INTO ledger_entries (transaction_id, line, account, asset, amount, at) VALUES

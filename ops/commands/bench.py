@@ -17,7 +17,18 @@ from ops.commands.printing import as_json
 from ops.errors import AnswerIsNo
 
 # Each is the module of that name under ops.bench.
-NAMES = ("database", "faults", "feed", "fuzz", "gate", "outages", "predict", "sandbox")
+NAMES = (
+    "database",
+    "decision",
+    "execution",
+    "faults",
+    "feed",
+    "fuzz",
+    "gate",
+    "outages",
+    "predict",
+    "sandbox",
+)
 
 
 @click.command("bench")
