@@ -127,13 +127,16 @@ class Trader:
         """
         if event is not None:
             self.telemetry.metrics.event(type(event).__name__)
+        recording = self.outage.since is None
         try:
-            if self.outage.since is None:
+            if recording:
                 self._turn(event)
             else:
                 self._get_by(event)
         except AWAY as error:
-            self._lose_record(event, error)
+            if recording:
+                self._postpone(event)
+            self._lose_record(error)
 
     def _turn(self, event: object | None) -> None:
         if event is not None:
@@ -142,10 +145,15 @@ class Trader:
             self._attend()
             self._due = self.world.monotonic() + DUTIES_EVERY
 
-    def _lose_record(self, event: object | None, error: Exception) -> None:
-        """Go on without the record: keep what it must learn, and take back what would buy."""
-        if isinstance(event, ExecutionReport):
-            self.outage.keep(event)
+    def _postpone(self, event: object | None) -> None:
+        match event:
+            case ExecutionReport():
+                self.outage.keep(event)
+            case ModelLoaded() | ModelRefused() | ModelWithdrawn():
+                self.outage.postponed.append(event)
+
+    def _lose_record(self, error: Exception) -> None:
+        """Go on without the record, and take back what would buy."""
         if self.outage.since is not None:
             return
         self.outage.since = self.world.monotonic()
@@ -160,14 +168,12 @@ class Trader:
 
     def _get_by(self, event: object | None) -> None:
         match event:
-            case ExecutionReport():
-                self.outage.keep(event)
             case Traded(trade=trade):
                 self.desks[trade.symbol].builder.add(trade)
             case ClockAdvanced(at=at):
                 self.clock.observe(at, self.world.monotonic())
-            case ModelLoaded() | ModelRefused() | ModelWithdrawn():
-                self.outage.postponed.append(event)
+            case ExecutionReport() | ModelLoaded() | ModelRefused() | ModelWithdrawn():
+                self._postpone(event)
             case CaughtUp():
                 self.caught_up = True
             case None:
@@ -197,8 +203,10 @@ class Trader:
         """Tell the record what it missed while it was away, in this process or the one before."""
         for report in self.outage.kept():
             self._report(report)
-        for event in self.outage.end():
-            self._take(event)
+        while self.outage.postponed:
+            self._take(self.outage.postponed[0])
+            del self.outage.postponed[0]  # only now: the record may have gone again meanwhile
+        self.outage.end()
 
     def stop(self, *_signal: object) -> None:
         """Let the loop end after the event it is at."""

@@ -45,8 +45,7 @@ class Outage:
             if line.endswith(b"\n"):
                 yield msgspec.json.decode(line, type=ExecutionReport)
 
-    def end(self) -> list[ModelEvent]:
-        """Forget the reports, which are on record now, and hand over the rest."""
+    def end(self) -> None:
+        """Forget the reports, which are on record now."""
         self._path.unlink(missing_ok=True)
-        postponed, self.postponed, self.since = self.postponed, [], None
-        return postponed
+        self.since = None

@@ -18,7 +18,7 @@ from trader.bars import interval_start
 from trader.clock import ExchangeClock
 from trader.desk import Desk
 from trader.errors import LeaseTaken
-from trader.events import CaughtUp, ExecutionReport, Traded
+from trader.events import CaughtUp, ExecutionReport, ModelRefused, Traded
 from trader.exchange import Exchange
 from trader.lease import Lease
 from trader.live import Trader
@@ -172,6 +172,21 @@ def test_what_a_killed_trader_kept_is_told_by_the_next(trader, engine, exchange,
     with Session(engine) as session:
         assert accounts.held(session, "XRP/USD") == 10
     assert not (tmp_path / "outage.jsonl").exists()
+
+
+def test_a_model_that_comes_as_the_record_goes_is_taken_up_when_it_is_back(trader):
+    trader.desks["XRP/USD"] = Desk(instrument=XRP, interval=timedelta(minutes=1))
+    refused = ModelRefused(
+        symbol="XRP/USD", role="production", version=3, run_id="", reason="it does not fit"
+    )
+
+    with the_record_away(trader):
+        trader.turn(refused)
+        trader.turn(None)
+    trader.turn(None)
+
+    assert "it does not fit" in str(trader.desks["XRP/USD"].refusals)
+    assert not trader.outage.postponed
 
 
 def test_entries_that_rest_are_cancelled_when_the_record_goes(trader, exchange):
