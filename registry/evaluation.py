@@ -1,13 +1,13 @@
 """How good probabilities are, and what trading on them would have earned.
 
-Sharpe ratios are per block of time, never annualised, and kurtosis is raw (normal = 3).
+Sharpe ratios are per block of time, never annualised.
 Nothing here reads a clock or draws a random number.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import e, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-EULER = 0.5772156649015329
 # One bin of a reliability table needs enough rows for its share to mean something.
 BINS = 10
 CLOSEST_TO_CERTAIN = 1e-6
@@ -176,56 +175,6 @@ def reliability(probability: Floats, y: NDArray[np.integer]) -> list[tuple[float
         for rows in np.array_split(order, BINS)
         if len(rows)
     ]
-
-
-def probabilistic_sharpe(
-    sharpe: float, benchmark: float, *, periods: int, skewness: float, kurtosis: float
-) -> float:
-    """Return the probability that the true Sharpe ratio exceeds the benchmark.
-
-    Source: Bailey and Lopez de Prado (2012), The Sharpe ratio efficient frontier.
-
-    Examples:
-        >>> round(probabilistic_sharpe(0.458, 0, periods=24, skewness=-2.448, kurtosis=10.164), 3)
-        0.913
-    """
-    variance = 1 - skewness * sharpe + (kurtosis - 1) / 4 * sharpe**2
-    return float(stats.norm.cdf((sharpe - benchmark) * sqrt((periods - 1) / variance)))
-
-
-def expected_best(trials: int) -> float:
-    """Return the expected maximum of so many independent standard normal numbers, nearly.
-
-    Examples:
-        >>> round(expected_best(10), 4)
-        1.5746
-    """
-    if trials < AT_LEAST_TWO:
-        return 0.0
-    first, second = stats.norm.ppf([1 - 1 / trials, 1 - 1 / (trials * e)])
-    return float((1 - EULER) * first + EULER * second)
-
-
-def deflated_sharpe(blocks: Floats, *, trials: int, spread: float) -> float:
-    """Return the probability that the best of so many trials has any edge at all.
-
-    Source: Bailey and Lopez de Prado (2014), The deflated Sharpe ratio.
-
-    Args:
-        blocks: The chosen trial's net return of every block.
-        trials: How many were tried, the failed ones too.
-        spread: The standard deviation of the trials' Sharpe ratios.
-    """
-    deviation = float(blocks.std(ddof=1)) if len(blocks) >= AT_LEAST_TWO else 0.0
-    if deviation == 0:
-        return 0.0
-    return probabilistic_sharpe(
-        float(blocks.mean()) / deviation,
-        spread * expected_best(trials),
-        periods=len(blocks),
-        skewness=float(stats.skew(blocks)),
-        kurtosis=float(stats.kurtosis(blocks, fisher=False)),
-    )
 
 
 def _nanoseconds(times: pd.Series) -> NDArray[np.int64]:

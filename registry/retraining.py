@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from registry import contract as terms
-from registry import evaluation, probes, served, training
+from registry import evaluation, overfitting, probes, served, training
 from registry.contract import Contract
 from registry.gate import Evidence, Verdict, judge
 from registry.labels import label
@@ -166,7 +166,7 @@ def _evidence(
         trades=len(trading.net),
         net_per_trade=float(trading.net.mean()) if len(trading.net) else 0.0,
         lower_bound=trading.lower_bound(),
-        deflated_sharpe=evaluation.deflated_sharpe(
+        deflated_sharpe=overfitting.deflated_sharpe(
             found.blocks, trials=found.trials, spread=found.spread
         ),
         trials=found.trials,

@@ -1,4 +1,4 @@
-"""Which rows may teach and which may examine: purged walk-forward and one hold-out.
+"""Which rows may teach and which may examine: purged walk-forward, one hold-out, all halves.
 
 A row is used from the moment it is decided until its outcome is known. No row teaches whose
 outcome lies within the embargo of, or after, the first moment of the rows that examine.
@@ -8,7 +8,8 @@ Source: Lopez de Prado, Advances in Financial Machine Learning (2018), chapter 7
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
+from math import comb
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,46 @@ def walk_forward(table: pd.DataFrame, *, folds: int, embargo: timedelta) -> list
         raise ValueError(f"{len(table)} rows cannot be cut into {folds} folds")
     edges = np.linspace(0, len(table), folds + 2).round().astype(int)
     return [_split(table, int(first), int(end), embargo) for first, end in pairwise(edges[1:])]
+
+
+def combinatorial(
+    table: pd.DataFrame, *, groups: int, tested: int, embargo: timedelta
+) -> list[Split]:
+    """Examine every choice of so many groups, each by what neither meets them nor follows soon.
+
+    Every row is examined once on each of `paths(groups, tested)` ways through the history.
+    Source: chapter 12, combinatorial purged cross-validation.
+
+    Args:
+        table: Labelled rows in order of time, with `decided` and `ended`.
+        groups: Into how many consecutive groups the rows are cut.
+        tested: How many of them examine at a time.
+        embargo: How long after a tested group's last outcome no row may teach.
+    """
+    if not 0 < tested < groups or len(table) < groups:
+        raise ValueError(f"{tested} of {groups} groups of {len(table)} rows cannot examine")
+    edges = np.linspace(0, len(table), groups + 1).round().astype(int)
+    pieces = [np.arange(first, end) for first, end in pairwise(edges)]
+    free = [_free_of(table, piece, embargo) for piece in pieces]
+    return [
+        Split(
+            train=np.flatnonzero(np.logical_and.reduce([free[k] for k in chosen])),
+            test=np.concatenate([pieces[k] for k in chosen]),
+        )
+        for chosen in combinations(range(groups), tested)
+    ]
+
+
+def paths(groups: int, tested: int) -> int:
+    """Return how many whole histories the combinatorial examinations make up."""
+    return comb(groups, tested) * tested // groups
+
+
+def _free_of(table: pd.DataFrame, piece: Rows, embargo: timedelta) -> NDArray[np.bool_]:
+    opens, closes = table["decided"].iloc[piece[0]], table["ended"].iloc[piece].max()
+    before = (table["ended"] <= opens).to_numpy()
+    after = (table["decided"] >= closes + embargo).to_numpy()
+    return np.asarray(before | after)
 
 
 def _split(table: pd.DataFrame, first: int, end: int, embargo: timedelta) -> Split:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.labels import label
-from registry.splits import hold_out, walk_forward
+from registry.splits import combinatorial, hold_out, paths, walk_forward
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -89,3 +89,36 @@ def test_a_hold_out_of_everything_or_nothing_is_refused(share):
 
     with pytest.raises(ValueError):
         hold_out(table, share=share, embargo=MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("groups", "tested", "splits", "ways"), [(6, 2, 15, 5), (10, 8, 45, 36), (5, 1, 5, 1)]
+)
+def test_the_combinations_and_paths_are_as_many_as_published(groups, tested, splits, ways):
+    table = label(closes([100] * 400), interval=MINUTE, horizon=3, cost=0)
+
+    found = combinatorial(table, groups=groups, tested=tested, embargo=MINUTE)
+
+    examined = np.concatenate([split.test for split in found])
+    assert len(found) == splits
+    assert paths(groups, tested) == ways
+    assert (np.bincount(examined) == ways).all()
+
+
+@given(rows=st.integers(60, 200), horizon=st.integers(1, 9), embargo=st.integers(0, 9))
+def test_no_combination_teaches_what_meets_its_examination(rows, horizon, embargo):
+    table = label(closes([100] * rows), interval=MINUTE, horizon=horizon, cost=0)
+    begin, end = table["decided"].to_numpy(), table["ended"].to_numpy()
+
+    for split in combinatorial(table, groups=6, tested=2, embargo=embargo * MINUTE):
+        before = end[split.train][:, None] <= begin[split.test]
+        after = begin[split.train][:, None] >= end[split.test]
+        assert (before | after).all()
+
+
+@pytest.mark.parametrize(("groups", "tested"), [(6, 0), (6, 6), (2000, 2)])
+def test_an_impossible_combination_is_refused(groups, tested):
+    table = label(closes([100] * 100), interval=MINUTE, horizon=3, cost=0)
+
+    with pytest.raises(ValueError, match="cannot examine"):
+        combinatorial(table, groups=groups, tested=tested, embargo=MINUTE)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from training_runs import MINUTE, retrained
 
-from registry import evaluation, probes, training
+from registry import probes, training
 from registry.errors import TrainingRefused
 from registry.labels import label
 from registry.search import search
@@ -129,29 +129,3 @@ def test_trades_do_not_overlap_and_pay_their_cost(candidate):
     assert (rows["decided"].to_numpy()[1:] >= rows["ended"].to_numpy()[:-1]).all()
     assert held.trading.net == pytest.approx(rows["forward_return"].to_numpy() - 0.005)
     assert held.trading.blocks.sum() == pytest.approx(held.trading.net.sum())
-
-
-def test_published_sharpe_ratio_figures_are_reproduced():
-    sr = 0.458
-    moments = {"periods": 24, "skewness": -2.448, "kurtosis": 10.164}
-    normal = {"periods": 24, "skewness": 0, "kurtosis": 3}
-
-    assert evaluation.probabilistic_sharpe(sr, 0, **moments) == pytest.approx(0.9134, abs=1e-3)
-    assert evaluation.probabilistic_sharpe(sr, 0, **normal) == pytest.approx(0.9817, abs=1e-3)
-    assert evaluation.expected_best(10) == pytest.approx(1.5745983014)
-    assert evaluation.expected_best(100) == pytest.approx(2.5306028932)
-
-
-def test_the_published_deflated_sharpe_ratio_is_reproduced():
-    benchmark = (0.5 / 250) ** 0.5 * evaluation.expected_best(100)
-
-    found = evaluation.probabilistic_sharpe(
-        2.5 / 250**0.5, benchmark, periods=1250, skewness=-3, kurtosis=10
-    )
-
-    assert benchmark == pytest.approx(0.1131720019)
-    assert found == pytest.approx(0.9003968344)
-
-
-def test_a_strategy_that_never_trades_has_no_sharpe_ratio():
-    assert evaluation.deflated_sharpe(np.zeros(50), trials=20, spread=0.1) == 0.0
