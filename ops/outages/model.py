@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FOLLOWS = "return_1"
 WORTH = 0.06  # what a rise is said to gain and a fall to lose: more than a round trip costs
-STEEP = 20.0
+STEEP = 5.0  # so that it is confident, but not all but certain, which nobody would believe
 ROWS = 400
 
 
