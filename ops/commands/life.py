@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -71,23 +72,36 @@ def retrain_command(
 @click.argument("symbol")
 @as_json
 def models_command(symbol: str, *, as_json: bool) -> None:
-    """List a market's registered versions with the gate's verdict on each."""
+    """List a market's registered versions: the gate's verdict, and what the trader made of it."""
     from registry import store
 
     rows = store.versions(registry(), symbol)
+    with Session(engine()) as session:
+        told = _last_told(session, symbol)
     if as_json:
-        dump(rows)
+        dump([asdict(row) | {"trader": told.get(row.version)} for row in rows])
         return
     columns: Columns = {
         "version": lambda row: row.version,
         "aliases": lambda row: ", ".join(row.aliases) or "-",
         "gate": lambda row: row.gate,
+        "trader": lambda row: told.get(row.version, "-"),
         "registered": lambda row: row.created,
         "reason": lambda row: row.gate_reason,
     }
     show(
         rows, columns, empty=f"{symbol} has no registered model; friday retrain {symbol} makes one"
     )
+
+
+def _last_told(session: Session, symbol: str) -> dict[int, str]:
+    """Return what the trader last did with each version."""
+    rows = session.execute(
+        select(ModelDeploymentRow.version, ModelDeploymentRow.action)
+        .where(ModelDeploymentRow.symbol == symbol)
+        .order_by(ModelDeploymentRow.id)
+    )
+    return dict(rows.tuples().all())
 
 
 @click.command("promote")

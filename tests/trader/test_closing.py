@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from registry.contract import Contract
 from registry.served import ServedModel
 from sql.tables import DecisionRow, OrderRow, PredictionRow
-from trader import accounts, features, history, journal, ledger, record
+from trader import accounts, deployment, features, history, journal, ledger, record
 from trader.bars import Bar
 from trader.closing import close_bar, decide_again, flatten
 from trader.desk import Desk
@@ -205,6 +205,20 @@ def test_a_challenger_scores_the_same_row_and_sends_nothing(session, desk, boost
     rows = session.scalars(select(PredictionRow).order_by(PredictionRow.model_version)).all()
     assert [row.role for row in rows] == ["production", "challenger"]
     assert rows[0].features == rows[1].features
+
+
+def test_a_model_that_errs_costs_no_bar_and_no_trader(session, desk, booster):
+    desk.quote = quote()
+    sound, empty = (model(one, gain=0.05) for one in (booster, xgb.Booster()))
+    for event in (sound, replace(empty, version=2)):
+        for one in deployment.take_up(session, desk, event, START):
+            desk.adopt(one)
+
+    order = close_bar(session, desk, LAST, AROUND)
+
+    assert session.get(DecisionRow, order.decision_id).inputs["model_version"] == 1
+    assert session.scalars(select(PredictionRow.model_version)).all() == [1]
+    assert "version 2 rolled back: it cannot score" in desk.refusals["production"]
 
 
 def test_without_a_quote_or_a_fee_the_decision_is_a_no_with_its_reason(session, desk, booster):
