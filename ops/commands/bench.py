@@ -27,6 +27,7 @@ NAMES = (
     "gate",
     "outages",
     "predict",
+    "reconnect",
     "sandbox",
 )
 
