@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 EULER = 0.5772156649015329
 # A spread of Sharpe ratios needs two, and so does a deviation.
 AT_LEAST_TWO = 2
+# Less is rounding: no block of returns is that even.
+NO_VARIANCE = 1e-18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,22 +164,25 @@ def overfitting(returns: Floats, *, parts: int, risk_free: float = 0.0) -> Overf
             f"expected an even number of parts of at least two periods and two columns, not "
             f"{parts} parts of {rows} periods and {columns} columns"
         )
+    inside = np.array(
+        [
+            [part in chosen for part in range(parts)]
+            for chosen in combinations(range(parts), parts // 2)
+        ]
+    )
     pieces = np.array_split(returns - risk_free, parts)
-    chosen, later, ranks = [], [], []
-    for inside in combinations(range(parts), parts // 2):
-        outside = [k for k in range(parts) if k not in inside]
-        first = _sharpes(np.concatenate([pieces[k] for k in inside]))
-        second = _sharpes(np.concatenate([pieces[k] for k in outside]))
-        best = int(np.argmax(first))
-        chosen.append(first[best])
-        later.append(second[best])
-        ranks.append(stats.rankdata(second)[best] / (columns + 1))
+    first, second = _sharpes(pieces, inside), _sharpes(pieces, ~inside)
+    split, best = np.arange(len(inside)), np.argmax(first, axis=1)
+    later = second[split, best]
+    worse = (second < later[:, None]).sum(axis=1)
+    level = (second == later[:, None]).sum(axis=1)
+    ranks = (worse + (level + 1) / 2) / (columns + 1)
     return Overfitting(
         # The log odds of a rank are at most zero where the rank is at most one half.
-        probability=float(np.mean(np.array(ranks) <= 1 / 2)),
-        loss=float(np.mean(np.array(later) < 0)),
-        chosen=np.array(chosen),
-        later=np.array(later),
+        probability=float(np.mean(ranks <= 1 / 2)),
+        loss=float(np.mean(later < 0)),
+        chosen=first[split, best],
+        later=later,
     )
 
 
@@ -185,9 +190,14 @@ def _variance(sharpe: float, skewness: float, kurtosis: float) -> float:
     return 1 - skewness * sharpe + (kurtosis - 1) / 4 * sharpe**2
 
 
-def _sharpes(returns: Floats) -> Floats:
-    deviation = returns.std(axis=0, ddof=1)
-    ratios = np.zeros(len(deviation))
+def _sharpes(pieces: list[Floats], chosen: NDArray[np.bool_]) -> Floats:
+    """Return Sharpe ratios, one row a choice of pieces and one column a configuration."""
+    weights = chosen.astype(np.float64)
+    count = (weights @ [len(piece) for piece in pieces])[:, None]
+    mean = weights @ np.array([piece.sum(axis=0) for piece in pieces]) / count
+    square = weights @ np.array([(piece**2).sum(axis=0) for piece in pieces])
+    variance = (square - count * mean**2) / (count - 1)
+    ratios = np.zeros(mean.shape)
     # A configuration that never trades has no deviation, and a Sharpe ratio of zero.
-    np.divide(returns.mean(axis=0), deviation, out=ratios, where=deviation > 0)
+    np.divide(mean, np.sqrt(np.maximum(variance, 0)), out=ratios, where=variance > NO_VARIANCE)
     return ratios
