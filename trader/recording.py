@@ -64,7 +64,7 @@ class Recording:
         self.folder = folder
         self._threads = {current_thread().name: "loop", **STREAMS}
         self._waiting: deque[tuple[str, str, Any]] = deque()
-        self._closing, self._off = Event(), False
+        self._closing, self.off = Event(), False
         self._file: gzip.GzipFile | None = None
         self._written, self._day = 0, 0
         self._thread = Thread(target=self._run, name="recording", daemon=True)
@@ -83,7 +83,7 @@ class Recording:
     def note(self, kind: str, value: Any = None) -> None:
         """Note what the thread that calls has just learnt; returns at once."""
         name = self._threads.get(current_thread().name)
-        if name is not None and not self._off:
+        if name is not None and not self.off:
             self._waiting.append((name, kind, value))
 
     def source(self, event: object) -> tuple[str | Told, object]:
@@ -142,7 +142,7 @@ class Recording:
         return _Line(self, socket)
 
     def _keep_model(self, name: str, served: ServedModel) -> None:
-        if self._off:
+        if self.off:
             return
         try:
             folder = self.folder / "models"
@@ -154,7 +154,7 @@ class Recording:
 
     def _run(self) -> None:
         try:
-            while not self._closing.wait(FLUSH_EVERY) and not self._off:
+            while not self._closing.wait(FLUSH_EVERY) and not self.off:
                 self._write()
             self._write()
             if self._file is not None:
@@ -179,8 +179,8 @@ class Recording:
             self._written += sum(map(len, lines))
 
     def _turn_off(self, why: str) -> None:
-        if not self._off:
-            self._off = True
+        if not self.off:
+            self.off = True
             self._waiting.clear()
             sys.stderr.write(f"the recording ends here, the trader trades on: {why}\n")
 
