@@ -103,6 +103,7 @@ class Run:
                 max_order_usd=Decimal(scenario.most),
                 max_gross_usd=PLENTY,
                 max_daily_loss_usd=PLENTY,
+                max_model_loss_usd=PLENTY,
                 max_drawdown_usd=PLENTY,
                 max_entries_per_hour=1000,
             ),
