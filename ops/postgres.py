@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from sqlalchemy import create_engine, text
 
-from ops import unprivileged
+from ops import orphans, unprivileged
 from ops.errors import CannotStart
 from ops.ports import LOOPBACK, any_free, is_free
 
@@ -89,6 +89,7 @@ def start(folder: Path, *, settings: Mapping[str, str] | None = None) -> Server:
         server = Server(folder=folder, port=_port(folder), process=running, password=password)
         _wait_until_ready(server, None)
         return server
+    orphans.end(data, STOPPING)
     (data / "postmaster.pid").unlink(missing_ok=True)
     return _launch(folder, password, account, {**SETTINGS, **(settings or {})})
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import psycopg2
 import pytest
+from psycopg2.extras import wait_select
 
 from ops import postgres
 from ops.errors import CannotStart
@@ -55,6 +56,24 @@ def test_after_a_kill_the_data_is_there_on_the_same_port(folder):
 
     assert second.port == first.port
     assert ("kept",) in rows(second, "SELECT datname FROM pg_database")
+
+
+def test_after_a_kill_in_the_midst_of_a_statement_it_starts_all_the_same(folder):
+    first = postgres.start(folder)
+    connection = psycopg2.connect(first.url("postgres"), async_=1)
+    wait_select(connection)
+    busy = psutil.Process(connection.info.backend_pid)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(a) FROM generate_series(1, 1000000000) a")
+    first.process.kill()
+    postgres._wait_until_gone(first.process, 5)
+    assert busy.is_running()
+
+    second = postgres.start(folder)
+
+    assert not busy.is_running()
+    assert rows(second, "SELECT 1") == [(1,)]
+    connection.close()
 
 
 def test_a_port_taken_by_a_stranger_is_left_to_them(folder):
