@@ -130,14 +130,17 @@ def serve(context: click.Context, /, **options: Any) -> None:
     except BadStart as problem:
         click.echo(str(problem), err=True)
         sys.exit(problem.code)
-    for each, end in ((door, ""), (tls_door, "s")):
-        if each is not None:
-            name = f"{f'[{host}]' if ':' in host else host}:{each.getsockname()[1]}"
-            click.echo(f"sandbox listens on http{end}://{name} and ws{end}://{name}/v2")
+
+    def announce() -> None:
+        for each, end in ((door, ""), (tls_door, "s")):
+            if each is not None:
+                where = f"{f'[{host}]' if ':' in host else host}:{each.getsockname()[1]}"
+                click.echo(f"sandbox listens on http{end}://{where} and ws{end}://{where}/v2")
+
     gc.freeze()
     gc.set_threshold(*YOUNG)
     try:
-        asyncio.run(serve_venue(venue, door, tls_door, lock))
+        asyncio.run(serve_venue(venue, door, tls_door, lock, ready=announce))
     except StateLost as problem:
         click.echo(problem.text, err=True)
         raise

@@ -18,6 +18,8 @@ from sandbox.errors import BadStart
 from sandbox.floor import Floor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sandbox.connection import SocketConnection
     from sandbox.tls import Lock
     from sandbox.venue import Venue
@@ -77,6 +79,8 @@ async def serve(
     door: socket.socket,
     tls_door: socket.socket | None = None,
     lock: Lock | None = None,
+    *,
+    ready: Callable[[], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop within a second.
 
@@ -85,6 +89,7 @@ async def serve(
         door: The port, bound already.
         tls_door: The encrypted port, if there is one.
         lock: What it is opened with.
+        ready: Called once it can be asked, and told to stop.
     """
     server = Server(venue, lock)
     logging.getLogger("aiohttp.server").addFilter(_about_us)
@@ -96,6 +101,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stopping.set)
+    ready()
     following = None if venue.mirror is None else asyncio.create_task(venue.mirror.run(venue))
     await server.tick()
     if following is not None:

@@ -57,6 +57,7 @@ def target(sandbox):
     sums = sandbox.ask("/admin/state")["sums"]
     assert {Decimal(amount) for amount in sums.values()} == {0}
     sandbox.process.terminate()
+    sandbox.process.wait(timeout=30)
     said = sandbox.process.stderr.read()
     assert not [word for word in BROKEN if word in said], said[-5000:]
 
