@@ -25,6 +25,7 @@ NAMES = (
     "feed",
     "fuzz",
     "gate",
+    "memory",
     "outages",
     "predict",
     "reconnect",

@@ -9,7 +9,14 @@ import pytest
 from ops.bench.figures import Plan
 from ops.bench.timing import milliseconds, on_schedule, percentile
 
-RUNS = {"database": 2, "decision": 5, "execution": 10, "predict": 200, "reconnect": 1}
+RUNS = {
+    "database": 2,
+    "decision": 5,
+    "execution": 10,
+    "memory": 1_000,
+    "predict": 200,
+    "reconnect": 1,
+}
 
 
 @pytest.mark.parametrize("name", RUNS)
