@@ -30,6 +30,7 @@ NAMES = (
     "predict",
     "reconnect",
     "sandbox",
+    "up",
 )
 
 

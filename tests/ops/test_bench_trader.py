@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from ops.bench import up
 from ops.bench.figures import Plan
 from ops.bench.timing import milliseconds, on_schedule, percentile
 
@@ -28,6 +29,10 @@ def test_a_measurement_gives_finite_numbers_and_says_how(name):
         assert math.isfinite(figure.value)
         assert figure.value >= 0
         assert figure.how
+
+
+def test_a_stack_is_not_started_to_be_quick():
+    assert up.measure(Plan(quick=True)) == []
 
 
 def test_a_percentile_is_a_value_that_so_many_do_not_exceed():
