@@ -72,6 +72,7 @@ POLL = 0.2  # seconds the loop waits for an event before it looks at its own dut
 DUTIES_EVERY = 1.0  # seconds between looks at halts, the lease and unsettled orders
 SETTLE_EVERY = 15.0  # seconds between attempts to settle what stays open; bars close meanwhile
 OWN_GHOST = 15.0  # seconds for which the lease may be held by a connection of ours that died
+RECORD_AWAY = "the record is away"
 # What a question to the record raises while it is away, or away again since the last.
 AWAY = (OperationalError, InterfaceError, LeaseLost)
 SETTLE_AFTER = settlement.GRACE + timedelta(seconds=1)  # past its deadline, an order is looked for
@@ -157,7 +158,8 @@ class Trader:
         if self.outage.since is not None:
             return
         self.outage.since = self.world.monotonic()
-        self.word = f"the record is away: {str(error).splitlines()[0]}"
+        self.world.witness(RECORD_AWAY)
+        self.word = f"{RECORD_AWAY}: {str(error).splitlines()[0]}"
         sys.stderr.write(f"{self.word}\n")
         for desk in self.desks.values():
             desk.cool()

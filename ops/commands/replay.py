@@ -40,6 +40,8 @@ def replay_command(folder: Path, since: datetime, until: datetime, *, as_json: b
     for life in lives(folder, first, last):
         click.echo(f"  playing {life.folder.name}", err=True)
         found += replay(life, record, first, last)
+    if found.remark is not None:
+        click.echo(found.remark, err=True)
     if as_json:
         dump(found)
     else:

@@ -39,13 +39,14 @@ ORDER = (
 class Comparison:
     """How many decisions are in either record, how many are the same, and what differs first.
 
-    `orders` counts those among the compared ones.
+    `orders` counts those among the compared ones, `remark` says what was not compared.
     """
 
     compared: int = 0
     equal: int = 0
     orders: int = 0
     difference: str | None = None
+    remark: str | None = None
 
     def __add__(self, other: Comparison) -> Comparison:
         """Return both together."""
@@ -54,6 +55,7 @@ class Comparison:
             equal=self.equal + other.equal,
             orders=self.orders + other.orders,
             difference=self.difference or other.difference,
+            remark="; ".join(filter(None, (self.remark, other.remark))) or None,
         )
 
 

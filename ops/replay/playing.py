@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from ops.replay.comparison import Comparison, compare, decisions
+from ops.replay.others import Others
 from ops.replay.scratch import scratch
-from ops.replay.tape import Diverged, TapeEnded
+from ops.replay.tape import Diverged, RecordAway, TapeEnded
 from ops.replay.world import Player
 from trader import start
 from trader.lease import Lease
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ops.replay.tape import Life
+    from trader.live import Trader
 
 NOWHERE = "http://127.0.0.1:9"  # nothing is ever sent there: the recording answers
 KEY, SECRET = SecretStr("replay"), SecretStr("cmVwbGF5")  # they sign what is never sent
@@ -48,17 +50,15 @@ def replay(life: Life, record: Engine, since: datetime, until: datetime) -> Comp
     with scratch(record.url, life.folder / "record") as engine:
         seeded = decisions(engine, began, until)
         played = Replay(life, until)
-        played.play(engine)
-        end = min(until, played.reached) if played.diverged is None else until
+        played.play(engine, Others.of(record, life, engine))
+        end = min(until, played.reached)
         theirs = decisions(engine, began, end)
     ours = decisions(record, began, end)
     for name in seeded:
         ours.pop(name, None)
         theirs.pop(name, None)
     found = compare(ours, theirs)
-    if found.difference is None and played.diverged is not None:
-        return replace(found, difference=f"at {played.reached} {played.diverged}")
-    return found
+    return replace(found, difference=found.difference or played.diverged, remark=played.remark)
 
 
 @dataclass(slots=True)
@@ -69,8 +69,9 @@ class Replay:
     until: datetime
     reached: datetime = BEGINNING
     diverged: str | None = None
+    remark: str | None = None
 
-    def play(self, engine: Engine) -> None:
+    def play(self, engine: Engine, others: Others) -> None:
         """Play the life on a record that holds its beginning."""
         known, tape = self.life.known(), self.life.tape()
         player = Player(tape, self.life.folder)
@@ -91,7 +92,19 @@ class Replay:
             try:
                 # What the trader had to say was said when it happened.
                 with redirect_stderr(io.StringIO()):
-                    self._live(engine, lease, player, settings, exchange)
+                    trader = start.assemble(
+                        engine,
+                        lease,
+                        Telemetry(InfluxSettings(url=None)),
+                        settings,
+                        exchange,
+                        world=player.world(),
+                    )
+                    streams = start.open_streams(trader, exchange)
+                    player.streams = dict(zip(("public", "private"), streams, strict=True))
+                    self._live(trader, player, others)
+            except RecordAway:
+                self.remark = f"PostgreSQL was away at {self.reached:%F %T}: the rest is left out"
             except TapeEnded:
                 pass
             except Diverged as diverged:
@@ -99,21 +112,17 @@ class Replay:
             finally:
                 lease.release()
 
-    def _live(
-        self,
-        engine: Engine,
-        lease: Lease,
-        player: Player,
-        settings: TraderSettings,
-        exchange: ExchangeSettings,
-    ) -> None:
-        telemetry = Telemetry(InfluxSettings(url=None))
-        world = player.world()
-        trader = start.assemble(engine, lease, telemetry, settings, exchange, world=world)
-        streams = start.open_streams(trader, exchange)
-        player.streams = dict(zip(("public", "private"), streams, strict=True))
-        for event in player.events():
-            trader.turn(event)
-            self.reached = trader.clock.now(player.tape.now)
-            if self.reached > self.until:
-                return
+    def _live(self, trader: Trader, player: Player, others: Others) -> None:
+        tape = player.tape
+        try:
+            for event in player.events():
+                now = tape.upcoming()
+                others.tell(now, trader.clock.now(now))
+                trader.turn(event)
+                self.reached = trader.clock.now(tape.now)
+                if self.reached > self.until:
+                    return
+        except Diverged:
+            # What was decided in this turn is the difference that led to it.
+            self.reached = trader.clock.now(tape.now)
+            raise

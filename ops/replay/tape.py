@@ -13,6 +13,7 @@ import msgspec
 
 from ops.errors import CannotReplay
 from trader.answers import moment
+from trader.live import RECORD_AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,10 @@ CUT_OFF = (EOFError, zlib.error, gzip.BadGzipFile, msgspec.DecodeError)
 
 class TapeEnded(Exception):
     """The recording holds no more."""
+
+
+class RecordAway(TapeEnded):
+    """PostgreSQL was away from here on, and a replay's is not."""
 
 
 class Diverged(Exception):
@@ -63,6 +68,11 @@ class Tape:
             self._ahead[line[0]].append((line[1], line[2]))
         return waiting[0]
 
+    def upcoming(self) -> float:
+        """Return what the loop's clock reads next, or read last."""
+        kind, value = self.peek(LOOP)
+        return float(value) if kind == "time" else self.now
+
     def time(self, thread: str) -> float:
         """Return a thread's next reading of the clock, or its last if it read no more then."""
         if self.peek(thread)[0] == "time":
@@ -79,6 +89,8 @@ class Tape:
         while self.peek(thread)[0] == "time":
             self._read_clock(thread)
         kind, value = self._ahead[thread].popleft()
+        if kind == "witness" and value == RECORD_AWAY:
+            raise RecordAway
         if kind not in kinds:
             asked = " or ".join(kinds)
             raise Diverged(f"the recording goes on with {kind} where {asked} is wanted")
@@ -110,6 +122,11 @@ class Life:
             if kind == "asked" and value[1] is not None:
                 return moment(msgspec.json.decode(value[2])["result"]["unixtime"])
         return None
+
+    def ended(self) -> datetime:
+        """Return when it was last written to, by this machine's clock."""
+        written = [path.stat().st_mtime for path in self.folder.iterdir()]
+        return datetime.fromtimestamp(max(written), UTC)
 
     def _lines(self) -> Iterator[Line]:
         for path in sorted(self.folder.glob("tape-*")):
