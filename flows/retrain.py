@@ -215,7 +215,7 @@ def attempt(symbol: str, bars: pd.DataFrame, plan: Plan) -> Candidate | str:
     try:
         return retraining.retrain(
             bars,
-            features.compute(bars, plan.interval),
+            lambda rows: features.compute(rows, plan.interval),
             origin=origin,
             plan=plan,
             settings=StudySettings(),

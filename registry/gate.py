@@ -30,6 +30,8 @@ class Policy:
     most_shuffled_share: float = 0.25
     most_shuffled_gain: float = 0.002
     most_parity: float = 1e-6
+    # A measure of one record scatters by 0.2 around one half, so it may warn and not refuse.
+    most_overfitting: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,12 @@ class Evidence:
 
     `net_per_trade` and `lower_bound` (per block) are fractions after cost on the hold-out;
     `shuffled_gain` is the log loss gained on labels that mean nothing; `parity` the largest
-    difference between a probability as trained and as served.
+    difference between a probability as trained and as served. `blocks` is the length of the
+    hold-out, `shortest_record` the length it takes to believe its Sharpe ratio, both in
+    blocks. `trials` are all that were ever made for the market. `looking_ahead` names the
+    features whose past depends on later bars, `meeting` counts the rows that taught while
+    they shared a moment with one that examined. `overfitting` is the probability that the
+    best of the trials is no better than their median; NaN where it cannot be told.
     """
 
     folds: tuple[Scores, ...]
@@ -51,6 +58,11 @@ class Evidence:
     calibration_slope: float
     shuffled_gain: float
     parity: float
+    blocks: int
+    shortest_record: float
+    looking_ahead: tuple[str, ...]
+    meeting: int
+    overfitting: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +78,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The gate's answer; `reason` names the first check that failed and how many did."""
+    """The gate's answer; `reason` names the first check that failed and how many did.
+
+    `warnings` are told and refuse nothing.
+    """
 
     passed: bool
     reason: str
     checks: tuple[Check, ...]
+    warnings: tuple[Check, ...] = ()
 
 
 def judge(evidence: Evidence, policy: Policy | None = None) -> Verdict:
@@ -81,6 +97,7 @@ def judge(evidence: Evidence, policy: Policy | None = None) -> Verdict:
         *_pays(evidence, policy),
         *_is_what_it_seems(evidence, policy),
     )
+    warnings = (_overfitting(evidence, policy),)
     failed = [check for check in checks if not check.passed]
     if not failed:
         return Verdict(
@@ -90,9 +107,11 @@ def judge(evidence: Evidence, policy: Policy | None = None) -> Verdict:
                 f"over {evidence.trades} trades on bars never seen"
             ),
             checks=checks,
+            warnings=warnings,
         )
     others = f" (and {len(failed) - 1} more of {len(checks)} checks)" if len(failed) > 1 else ""
-    return Verdict(passed=False, reason=failed[0].sentence + others, checks=checks)
+    reason = failed[0].sentence + others
+    return Verdict(passed=False, reason=reason, checks=checks, warnings=warnings)
 
 
 def _predicts(evidence: Evidence) -> tuple[Check, ...]:
@@ -145,6 +164,13 @@ def _pays(evidence: Evidence, policy: Policy) -> tuple[Check, ...]:
             f"the probability that the best of {evidence.trials} trials has any edge is "
             f"{evidence.deflated_sharpe:.3f}; {policy.least_deflated_sharpe} is asked",
         ),
+        _least(
+            "track record",
+            evidence.blocks,
+            evidence.shortest_record,
+            f"the hold-out is {evidence.blocks} blocks long; {evidence.shortest_record:.1f} are "
+            "needed to believe its Sharpe ratio with 95 % confidence",
+        ),
     )
 
 
@@ -176,6 +202,28 @@ def _is_what_it_seems(evidence: Evidence, policy: Policy) -> tuple[Check, ...]:
             f"the served model differs from the trained one by at most {evidence.parity:.1e}; "
             f"{policy.most_parity:.0e} is allowed",
         ),
+        _most(
+            "nothing from later",
+            len(evidence.looking_ahead),
+            0,
+            f"the features that look ahead: {', '.join(evidence.looking_ahead) or 'none'}",
+        ),
+        _most(
+            "nothing taught and examined at once",
+            evidence.meeting,
+            0,
+            f"{evidence.meeting} rows taught while they shared a moment with one that examined",
+        ),
+    )
+
+
+def _overfitting(evidence: Evidence, policy: Policy) -> Check:
+    return _most(
+        "overfitting",
+        evidence.overfitting,
+        policy.most_overfitting,
+        f"the probability that the best trial is no better than the median one is "
+        f"{evidence.overfitting:.2f}; more than {policy.most_overfitting} is a warning",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,16 @@ def markdown(candidate: Candidate) -> str:
     taught = (
         f"Taught on bars until {contract.trained_until:%Y-%m-%d %H:%M} UTC, examined on "
         f"{candidate.evidence.hold_out.rows} later ones; {candidate.evidence.trials} sets of "
-        f"parameters tried, seed {plan.seed}; data {contract.data_hash[:12]}, code "
-        f"{contract.git_commit[:12]}."
+        f"parameters ever tried for this market, seed {plan.seed}; data "
+        f"{contract.data_hash[:12]}, code {contract.git_commit[:12]}."
     )
     rows = [
         f"| {check.name} | {'yes' if check.passed else '**no**'} | {check.sentence} |"
         for check in candidate.verdict.checks
+    ]
+    rows += [
+        f"| {warning.name} | {'yes' if warning.passed else 'warning'} | {warning.sentence} |"
+        for warning in candidate.verdict.warnings
     ]
     table = ["| check | passed | found |", "|---|---|---|", *rows]
     lines = [
@@ -70,6 +75,11 @@ def metrics(candidate: Candidate) -> dict[str, float]:
         "deflated_sharpe": evidence.deflated_sharpe,
         "trials": evidence.trials,
         "shuffled_log_loss_gain": evidence.shuffled_gain,
+        "hold_out_blocks": evidence.blocks,
+        "hold_out_blocks_needed": _finite(evidence.shortest_record),
+        "overfitting": _finite(evidence.overfitting),
+        "features_looking_ahead": len(evidence.looking_ahead),
+        "rows_meeting": evidence.meeting,
         "parity": evidence.parity,
     }
 
@@ -103,3 +113,8 @@ def tags(candidate: Candidate) -> dict[str, str]:
         "git_commit": contract.git_commit,
         "trained_until": contract.trained_until.isoformat(),
     }
+
+
+def _finite(value: float) -> float:
+    # MLflow's stores do not keep an infinite metric or NaN alike; -1 is neither's value.
+    return value if math.isfinite(value) else -1.0

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import stats
 
 from registry import contract as terms
-from registry import evaluation, overfitting, probes, served, training
+from registry import evaluation, leaks, overfitting, probes, served, training
 from registry.contract import Contract
 from registry.gate import Evidence, Verdict, judge
 from registry.labels import label
@@ -18,9 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from registry.evaluation import Trading
+    from registry.leaks import Compute
     from registry.search import Found
     from registry.settings import StudySettings
     from registry.training import Course, Model, Plan
+
+
+# Raise the number when a trial keeps something else on record: older studies lack it.
+TRIAL_FORM = 2
+MOST_PARTS = 16
+FEWEST_TO_CHOOSE_FROM = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +71,7 @@ class Candidate:
 
 def retrain(
     bars: pd.DataFrame,
-    features: pd.DataFrame,
+    compute: Compute,
     *,
     origin: Origin,
     plan: Plan,
@@ -73,7 +81,7 @@ def retrain(
 
     Args:
         bars: Float columns with `close`, indexed by start (UTC); their hash is recorded.
-        features: One column a feature, on the same index; NaN until warm.
+        compute: Bars to one column a feature, on the same index; NaN until warm.
         origin: What the contract says about where the model comes from.
         plan: The terms of this retraining.
         settings: Where the search keeps its trials.
@@ -81,17 +89,21 @@ def retrain(
     Raises:
         TrainingRefused: The bars cannot teach anything that could be checked.
     """
+    features = compute(bars)
     data_hash = training.fingerprint(bars)
     table = label(bars["close"], interval=plan.interval, horizon=plan.horizon, cost=plan.cost)
     course = training.prepare(features, table, plan)
-    found = search(course, settings, name=study_name(origin, plan, data_hash))
+    found = search(course, settings, market=origin.symbol, name=study_name(origin, plan, data_hash))
     model, folds = training.finish(course, found.params)
     model_ubj = probes.model_bytes(model)
     draft = _contract(origin, course, model, model_ubj, data_hash)
     hold_out = _examine(course, model)
     loaded = served.ServedModel(contract=draft, booster=served.read_booster(model_ubj))
-    evidence = _evidence(course, found, folds, hold_out)
-    evidence = replace(evidence, parity=probes.parity(model, loaded, hold_out.features))
+    evidence = replace(
+        _evidence(course, found, folds, hold_out),
+        parity=probes.parity(model, loaded, hold_out.features),
+        looking_ahead=leaks.looking_ahead(compute, bars, seed=plan.seed),
+    )
     verdict = judge(evidence)
     contract = replace(draft, gate_passed=verdict.passed, gate_reason=verdict.reason)
     return Candidate(
@@ -111,7 +123,7 @@ def retrain(
 def study_name(origin: Origin, plan: Plan, data_hash: str) -> str:
     """Name a search so that the same retraining, and no other, finds its trials again."""
     terms_of_search = f"{plan.interval}|{plan.horizon}|{plan.cost}|{plan.folds}|{plan.seed}"
-    identity = f"{terms_of_search}|{origin.feature_hash}|{data_hash}"
+    identity = f"{TRIAL_FORM}|{terms_of_search}|{origin.feature_hash}|{data_hash}"
     return f"{terms.model_name(origin.symbol)}-{terms.digest(identity.encode())[:16]}"
 
 
@@ -173,7 +185,38 @@ def _evidence(
         calibration_slope=evaluation.calibration_slope(held.probability, y),
         shuffled_gain=probes.shuffled_gain(course, found.params),
         parity=float("nan"),
+        blocks=len(trading.blocks),
+        shortest_record=_shortest_record(trading),
+        looking_ahead=("not examined",),
+        meeting=_meeting(course),
+        overfitting=_overfitting(found),
     )
+
+
+def _meeting(course: Course) -> int:
+    past = course.table.iloc[course.final.train]
+    within = sum(leaks.meeting(past, lesson.split) for lesson in course.lessons)
+    return within + leaks.meeting(course.table, course.final)
+
+
+def _shortest_record(trading: Trading) -> float:
+    moments = trading.blocks
+    if trading.sharpe <= 0:
+        return float("inf")
+    return overfitting.shortest_record(
+        trading.sharpe,
+        0.0,
+        skewness=float(stats.skew(moments)),
+        kurtosis=float(stats.kurtosis(moments, fisher=False)),
+    )
+
+
+def _overfitting(found: Found) -> float:
+    blocks, trials = found.returns.shape
+    parts = min(MOST_PARTS, blocks // 4 * 2)
+    if trials < FEWEST_TO_CHOOSE_FROM or parts < FEWEST_TO_CHOOSE_FROM:
+        return float("nan")
+    return overfitting.overfitting(found.returns, parts=parts).probability
 
 
 def _importance(model: Model, names: list[str]) -> dict[str, float]:

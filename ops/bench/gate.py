@@ -85,23 +85,17 @@ def measure(plan: Plan) -> list[Figure]:
 
 
 def choose(plan: Plan) -> list[Run]:
-    """Return the markets of a campaign: the noise first, then those with an edge."""
-    noise = plan.runs or (FEW_NOISE if plan.quick else NOISE)
-    edges = -(-noise // PLANTED_EVERY)
+    """Return the markets of a campaign, so mixed that any part of it tells about both kinds."""
+    count = plan.runs or (FEW_NOISE if plan.quick else NOISE)
     first = plan.seed * SEEDS
-    runs = [
-        Run(
-            number=n,
-            kind=KINDS[n % len(KINDS)],
-            seed=first + n,
-            cost=COSTS[n // len(KINDS) % len(COSTS)],
-        )
-        for n in range(noise)
-    ]
-    return runs + [
-        Run(number=n, kind="planted", seed=first + n, cost=PLANTED_COST)
-        for n in range(noise, noise + edges)
-    ]
+    runs: list[Run] = []
+    for n in range(count):
+        kind, cost = KINDS[n % len(KINDS)], COSTS[n // len(KINDS) % len(COSTS)]
+        runs.append(Run(number=len(runs), kind=kind, seed=first + len(runs), cost=cost))
+        if n % PLANTED_EVERY == 0:
+            number = len(runs)
+            runs.append(Run(number=number, kind="planted", seed=first + number, cost=PLANTED_COST))
+    return runs
 
 
 def bars(run: Run) -> pd.DataFrame:
@@ -126,7 +120,7 @@ def play(run: Run) -> Ended:
     try:
         candidate = retrain(
             made,
-            features.compute(made, MINUTE),
+            lambda rows: features.compute(rows, MINUTE),
             origin=origin,
             plan=terms,
             settings=StudySettings(OPTUNA_STORAGE_URL=None),

@@ -32,7 +32,7 @@ def measure(plan: Plan) -> list[Figure]:
     """Teach a model, load it as the trader does, and time its scores one by one."""
     bars = market(plan.seed + 1, FEW_DAYS if plan.quick else DAYS)
     rows = features.compute(bars, MINUTE)
-    candidate = teach(bars, rows, FEW_TRIALS if plan.quick else TRIALS)
+    candidate = teach(bars, FEW_TRIALS if plan.quick else TRIALS)
     model = serve(candidate)
     table = rows.dropna().to_numpy(dtype=np.float64)
     count = plan.runs or (FEW if plan.quick else PREDICTIONS)

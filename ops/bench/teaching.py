@@ -55,11 +55,11 @@ def market(seed: int, days: int) -> pd.DataFrame:
     )
 
 
-def teach(bars: pd.DataFrame, rows: pd.DataFrame, trials: int) -> Candidate:
+def teach(bars: pd.DataFrame, trials: int) -> Candidate:
     """Search, fit and judge a model of XRP/USD; raises TrainingRefused."""
     return retrain(
         bars,
-        rows,
+        lambda rows: features.compute(rows, MINUTE),
         origin=Origin(symbol="XRP/USD", feature_hash=features.HASH, git_commit="unknown"),
         plan=Terms(interval=MINUTE, horizon=HORIZON, cost=0.005, trials=trials),
         settings=StudySettings(OPTUNA_STORAGE_URL=None),

@@ -22,6 +22,11 @@ SOUND = Evidence(
     calibration_slope=1.1,
     shuffled_gain=-0.001,
     parity=1e-9,
+    blocks=25,
+    shortest_record=9.5,
+    looking_ahead=(),
+    meeting=0,
+    overfitting=0.1,
 )
 WORSE = replace(FOLD, log_loss=0.46)
 NAN = float("nan")
@@ -32,7 +37,7 @@ def test_sound_evidence_passes_with_its_figures_in_the_reason():
 
     assert verdict.passed
     assert verdict.reason == (
-        "all 9 checks passed: +0.400% net a trade over 80 trades on bars never seen"
+        "all 12 checks passed: +0.400% net a trade over 80 trades on bars never seen"
     )
 
 
@@ -57,6 +62,11 @@ def test_sound_evidence_passes_with_its_figures_in_the_reason():
         ({"shuffled_gain": NAN}, "shuffled labels"),
         ({"parity": 2e-6}, "served as trained"),
         ({"parity": NAN}, "served as trained"),
+        ({"shortest_record": 25.1}, "track record"),
+        ({"shortest_record": NAN}, "track record"),
+        ({"shortest_record": float("inf")}, "track record"),
+        ({"looking_ahead": ("centred",)}, "nothing from later"),
+        ({"meeting": 1}, "nothing taught and examined at once"),
     ],
 )
 def test_each_flaw_alone_is_enough_to_refuse(changed, name):
@@ -70,7 +80,15 @@ def test_each_flaw_alone_is_enough_to_refuse(changed, name):
 def test_a_refusal_says_how_many_checks_failed():
     verdict = judge(replace(SOUND, trades=0, net_per_trade=0.0))
 
-    assert verdict.reason.endswith("(and 1 more of 9 checks)")
+    assert verdict.reason.endswith("(and 1 more of 12 checks)")
+
+
+@pytest.mark.parametrize(("overfitting", "warned"), [(0.5, False), (0.51, True), (NAN, True)])
+def test_a_choice_that_is_likely_luck_is_a_warning_and_no_refusal(overfitting, warned):
+    verdict = judge(replace(SOUND, overfitting=overfitting))
+
+    assert verdict.passed
+    assert [warning.passed for warning in verdict.warnings] == [not warned]
 
 
 def test_a_planted_pattern_passes(candidate):

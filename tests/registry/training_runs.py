@@ -15,7 +15,7 @@ def retrained(bars, *, cost=0.005, trials=3):
     plan = Plan(interval=MINUTE, horizon=10, cost=cost, trials=trials)
     return retrain(
         bars,
-        features.compute(bars),
+        features.compute,
         origin=ORIGIN,
         plan=plan,
         settings=StudySettings.model_construct(storage_url=None),
