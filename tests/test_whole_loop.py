@@ -106,6 +106,18 @@ def test_an_alias_set_in_mlflow_is_live_within_ten_seconds(stack, monkeypatch):
     assert [row["who"] for row in told if row["what"] == "promoted"][-1] == "somebody in MLflow"
 
 
+def test_a_rollback_is_live_within_ten_seconds_and_the_older_stages_count_too(stack, monkeypatch):
+    answer = stack.friday("rollback", "XRP/USD", "--reason", "drill")
+    assert answer.returncode == 0, answer.stderr
+    until(lambda: stack.versions()["XRP/USD"] == 1, 10, "version 1 in the trader")
+
+    client = registry_client(stack, monkeypatch)
+    with pytest.warns(FutureWarning):
+        client.transition_model_version_stage("xrp-usd", "2", "Production")
+
+    until(lambda: stack.versions()["XRP/USD"] == 2, 10, "version 2 in the trader again")
+
+
 def test_noise_is_refused_by_the_gate_and_by_the_trader(stack, monkeypatch):
     port = ports.any_free()
     noise = subprocess.Popen(

@@ -40,7 +40,7 @@ def take_up(session: Session, desk: Desk, event: ModelEvent, at: datetime) -> li
         _record_promotion(session, event, at)
         event = _unless_rolled_back(session, event)
     if isinstance(event, ModelLoaded) and event.role != PREVIOUS:
-        _record(session, event, "deployed", f"the alias {event.role} points at it", at)
+        _record(session, event, "deployed", f"the registry has it as {event.role}", at)
     if not isinstance(event, ModelRefused):
         return [event]
     _record(session, event, "refused", event.reason, at)
@@ -220,7 +220,7 @@ def _record_promotion(session: Session, event: ModelLoaded, at: datetime) -> Non
         from_version=latest,
         to_version=event.version,
         who="somebody in MLflow",
-        reason="the alias production was set in MLflow, which keeps no name",
+        reason="it was made production in MLflow, which keeps no name",
         evidence={key: event.evidence[key] for key in EVIDENCE if key in event.evidence},
         at=at,
     )
