@@ -31,11 +31,14 @@ from trader.world import Found, World, http_session
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import ModuleType
 
     from ops.replay.tape import Tape
     from trader.stream import Stream
 
-ERRORS = (websocket, builtins, socket, ssl, requests.exceptions)
+# Where an error's name is looked for: requests has a ConnectionError of its own.
+OF_SOCKETS = (websocket, builtins, socket, ssl)
+OF_REQUESTS = (requests.exceptions,)
 
 EVENT = {"kind", "told"}
 
@@ -129,7 +132,7 @@ class Player:
     def _connect(self, _url: str, _timeout: float) -> _Line:
         kind, value = self.next("connected", "lost")
         if kind == "lost":
-            raise _error(value)
+            raise _error(value, OF_SOCKETS)
         return _Line(self)
 
 
@@ -161,7 +164,7 @@ class _Door(BaseAdapter):
                 f"it asks {' '.join(question(request))}, then it asked {' '.join(asked)}"
             )
         if status is None:
-            raise _error(answer)
+            raise _error(answer, OF_REQUESTS)
         response = requests.Response()
         response.status_code, response.encoding = status, "utf-8"
         response.reason = "OK" if response.ok else "Error"
@@ -183,13 +186,13 @@ class _Line:
     def send(self, _text: str, /) -> None:
         """Send nothing, or fail as it failed."""
         if self._player.tape.peek(self._player.thread)[0] == "unsent":
-            raise _error(self._player.next("unsent")[1])
+            raise _error(self._player.next("unsent")[1], OF_SOCKETS)
 
     def recv(self) -> str | bytes:
         """Return the next message."""
         kind, value = self._player.next("heard", "lost")
         if kind == "lost":
-            raise _error(value)
+            raise _error(value, OF_SOCKETS)
         return value if isinstance(value, str) else bytes.fromhex(value["hex"])
 
     def settimeout(self, _seconds: float, /) -> None:
@@ -199,9 +202,9 @@ class _Line:
         """There is nothing to close."""
 
 
-def _error(told: list[str]) -> Exception:
+def _error(told: list[str], modules: tuple[ModuleType, ...]) -> Exception:
     name, words = told
-    kinds = (getattr(module, name, None) for module in ERRORS)
+    kinds = (getattr(module, name, None) for module in modules)
     kind = next((kind for kind in kinds if isinstance(kind, type)), OSError)
     try:
         return cast("Exception", kind(words))

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 
+import httpx
 import numpy as np
 import pytest
 import xgboost as xgb
@@ -27,7 +28,7 @@ from trader.model_cache import ModelCache, Version
 KEYS = {"KRAKEN_API_KEY": "test-key", "KRAKEN_API_SECRET": "dGhlIHNlY3JldCBvZiBhIHRlc3Q="}
 SPEED = 10
 SECONDS = 10  # a bar; one closes in a second
-ORDERS, HALTED, MORE = 4, 1, 8
+ORDERS, HALTED, MORE = 3, 1, 4
 
 
 def now():
@@ -112,6 +113,12 @@ def environment(database_url, tmp_path):
         process.terminate()
 
 
+def fault(environment, what):
+    """Ask the sandbox for a fault."""
+    address = f"{environment['KRAKEN_REST_URL']}/admin/faults"
+    assert httpx.post(address, json=what, timeout=10).is_success
+
+
 @pytest.fixture
 def recorded(environment, engine, tmp_path):
     """Let a trader trade until it has decided often enough, kill it, and give its recording."""
@@ -123,6 +130,9 @@ def recorded(environment, engine, tmp_path):
     with (tmp_path / "trader.log").open("w") as log:
         process = subprocess.Popen([sys.executable, "-m", "trader"], stderr=log, env=environment)
     try:
+        fault(environment, {"kind": "drop_after", "method": "AddOrder"})
+        until(lambda: count("orders") >= 1, 60, "an order whose answer is lost")
+        fault(environment, {"kind": "close"})
         until(lambda: count("orders") >= ORDERS, 60, "enough orders")
         with Session(engine) as session, session.begin():
             record.halt(session, reason_code="command", reason="drill", who="test", at=now())
@@ -141,7 +151,9 @@ def replay(folder, capsys):
     """Run the command and return its exit code and what it printed."""
     with pytest.raises(SystemExit) as ended:
         main(["replay", str(folder), "--json"])
-    return ended.value.code, json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    assert printed.out, printed.err
+    return ended.value.code, json.loads(printed.out)
 
 
 def read(folder):
@@ -172,7 +184,7 @@ def raise_a_price(folder):
 
 
 def test_a_replay_decides_the_same_to_the_last_bit_and_notices_one_changed_price(
-    recorded, environment, monkeypatch, capsys
+    recorded, environment, engine, monkeypatch, capsys
 ):
     monkeypatch.setenv("DATABASE_URL", environment["DATABASE_URL"])
 
@@ -182,6 +194,9 @@ def test_a_replay_decides_the_same_to_the_last_bit_and_notices_one_changed_price
     assert found["equal"] == found["compared"] > MORE
     assert found["orders"] >= ORDERS
 
+    with engine.connect() as connection:
+        known = connection.execute(text("SELECT DISTINCT kind FROM order_events")).scalars().all()
+    assert "losttrack" in known
     whole = "".join(read(recorded)[1])
     assert not re.search(r'API-|nonce|test-key|token\\":\\"(?!hidden)', whole)
     assert r"token\":\"hidden" in whole
