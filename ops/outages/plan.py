@@ -7,7 +7,7 @@ reported from now on, and some milliseconds more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -104,7 +104,7 @@ def draw(seed: int, number: int) -> Plan:
     drawn = OCCASIONS + (OF_RESTING if policy is Policy.POST_ONLY else ())
     ((where, occasion, _),) = random.choices(drawn, [often for _, _, often in drawn])
     least = 0 if victims else 1  # where nobody is killed, there is a fault
-    return Plan(
+    plan = Plan(
         policy=policy,
         faults=tuple(_fault(random) for _ in range(max(least, random.choice((0, 0, 1, 1, 2))))),
         where=where,
@@ -116,6 +116,15 @@ def draw(seed: int, number: int) -> Plan:
         away=random.choice(AWAY),
         backend=random.randrange(8),
     )
+    if where == REPORTED and random.random() < 0.5:  # noqa: PLR2004 - a coin
+        return replace(plan, faults=(*plan.faults, _late_answer(random, plan.number)))
+    return plan
+
+
+def _late_answer(random: Random, number: int) -> dict[str, Any]:
+    """Let the answer come late, so that the kill falls between an order and its answer."""
+    seconds = random.choice((0.05, 0.3, 1.0))
+    return {"kind": "delay", "method": "AddOrder", "times": number, "seconds": seconds}
 
 
 def _fault(random: Random) -> dict[str, Any]:
