@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CHECKED = 10  # levels a side that the exchange's checksum covers
+ZERO = Decimal(0)
 LARGEST = Decimal(10) ** 15  # no price or quantity is near it; keeps nonsense cheap
 
 
@@ -42,9 +43,11 @@ class _Ladder:
         self.value = 0  # the sum of price times quantity, in steps of both
 
     def put(self, price: int, quantity: int) -> None:
-        if price not in self.quantities:
+        before = self.quantities.get(price)
+        if before is None:
             insort(self.prices, price)
-        self.value += price * (quantity - self.quantities.get(price, 0))
+            before = 0
+        self.value += price * (quantity - before)
         self.quantities[price] = quantity
         self.texts[price] = f"{price}{quantity}"
 
@@ -58,12 +61,22 @@ class _Ladder:
 class Book:
     """The best prices of one market, as deep as subscribed."""
 
-    __slots__ = ("_asks", "_bids", "_price_decimals", "_quantity_decimals", "depth")
+    __slots__ = (
+        "_asks",
+        "_bids",
+        "_price_decimals",
+        "_price_steps",
+        "_quantity_decimals",
+        "_quantity_steps",
+        "depth",
+    )
 
     def __init__(self, *, price_decimals: int, quantity_decimals: int, depth: int = 10) -> None:
         self.depth = depth
         self._price_decimals = price_decimals
         self._quantity_decimals = quantity_decimals
+        self._price_steps = Decimal(10) ** price_decimals
+        self._quantity_steps = Decimal(10) ** quantity_decimals
         self.clear()
 
     def clear(self) -> None:
@@ -134,20 +147,21 @@ class Book:
         return Decimal(price).scaleb(-self._price_decimals), quantity
 
     def _put(self, ladder: _Ladder, levels: Iterable[Level]) -> None:
+        prices, quantities = self._price_steps, self._quantity_steps
         for level in levels:
-            price = _steps(level.price, self._price_decimals)
-            quantity = _steps(level.qty, self._quantity_decimals)
-            if quantity:
-                ladder.put(price, quantity)
+            price = _steps(level.price, prices)
+            if level.qty:
+                ladder.put(price, _steps(level.qty, quantities))
             else:
                 ladder.drop(price)
 
 
-def _steps(value: Decimal, decimals: int) -> int:
-    if not 0 <= value < LARGEST:
+def _steps(value: Decimal, one: Decimal) -> int:
+    """Return how many steps a value is, if `one` is how many there are to a whole."""
+    if not ZERO <= value < LARGEST:
         raise ValueError(f"not an amount: {value}")
-    scaled = value.scaleb(decimals)
+    scaled = value * one
     steps = int(scaled)
     if steps != scaled:
-        raise ValueError(f"{value} has more than {decimals} decimals")
+        raise ValueError(f"{value} has more than {one.adjusted()} decimals")
     return steps
