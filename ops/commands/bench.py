@@ -82,5 +82,6 @@ def _machine() -> str:
     now = datetime.now(UTC)
     return (
         f"Measured {now:%Y-%m-%d} with Python {platform.python_version()} on"
-        f" {os.cpu_count()} cores ({platform.machine()})."
+        f" {os.cpu_count()} cores ({platform.machine()}), with a load average of"
+        f" {os.getloadavg()[1]:.1f} over five minutes."
     )
