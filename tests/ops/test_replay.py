@@ -25,6 +25,8 @@ from registry.contract import Contract
 from trader import features, record
 from trader.model_cache import ModelCache, Version
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"KRAKEN_API_KEY": "test-key", "KRAKEN_API_SECRET": "dGhlIHNlY3JldCBvZiBhIHRlc3Q="}
 SPEED = 10
 SECONDS = 10  # a bar; one closes in a second
