@@ -302,16 +302,11 @@ class Trader:
                 desk.cool()
                 desk.last_word = f"the bar of {bar.start:%H:%M} was not seen whole"
             elif self.now() - bar.end > self.settings.limits.max_bar_age * desk.interval:
-                self._keep(desk, bar)
+                # As after a start: a score were no forecast, and warming up fetches the bar.
+                desk.cool()
+                desk.last_word = f"the bar of {bar.start:%H:%M} was seen too late"
             else:
                 self._decide(desk, bar)
-
-    def _keep(self, desk: Desk, bar: Bar) -> None:
-        """Record a bar seen too late to act on, as after an absence; a score were no forecast."""
-        desk.cool()
-        desk.last_word = f"the bar of {bar.start:%H:%M} was seen too late"
-        with Session(self.engine) as session, session.begin():
-            history.record_bars(session, [bar], "live")
 
     def _warm(self, desk: Desk, bar: Bar) -> None:
         span = (WARM_UP + 1) * desk.interval
