@@ -12,7 +12,7 @@ from registry import contract as terms
 from registry import evaluation, leaks, overfitting, probes, served, training
 from registry.contract import Contract
 from registry.gate import Evidence, Verdict, judge
-from registry.labels import label
+from registry.labels import label, triple_barrier
 from registry.search import search
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def retrain(
     """
     features = compute(bars)
     data_hash = training.fingerprint(bars)
-    table = label(bars["close"], interval=plan.interval, horizon=plan.horizon, cost=plan.cost)
+    table = _label(bars["close"], plan)
     course = training.prepare(features, table, plan)
     found = search(course, settings, market=origin.symbol, name=study_name(origin, plan, data_hash))
     model, folds = training.finish(course, found.params)
@@ -122,9 +122,23 @@ def retrain(
 
 def study_name(origin: Origin, plan: Plan, data_hash: str) -> str:
     """Name a search so that the same retraining, and no other, finds its trials again."""
-    terms_of_search = f"{plan.interval}|{plan.horizon}|{plan.cost}|{plan.folds}|{plan.seed}"
+    terms_of_search = (
+        f"{plan.interval}|{plan.horizon}|{plan.cost}|{plan.folds}|{plan.seed}|{plan.barrier}"
+    )
     identity = f"{TRIAL_FORM}|{terms_of_search}|{origin.feature_hash}|{data_hash}"
     return f"{terms.model_name(origin.symbol)}-{terms.digest(identity.encode())[:16]}"
+
+
+def _label(close: pd.Series, plan: Plan) -> pd.DataFrame:
+    if plan.barrier is None:
+        return label(close, interval=plan.interval, horizon=plan.horizon, cost=plan.cost)
+    return triple_barrier(
+        close,
+        interval=plan.interval,
+        horizon=plan.horizon,
+        cost=plan.cost,
+        width=plan.barrier,
+    )
 
 
 def _contract(
@@ -145,7 +159,7 @@ def _contract(
         platt_intercept=model.calibration.intercept,
         model_sha256=terms.digest(model_ubj),
         data_hash=data_hash,
-        trained_until=past["ended"].iloc[-1].to_pydatetime(),
+        trained_until=past["ended"].max().to_pydatetime(),
         git_commit=origin.git_commit,
         gate_passed=False,
         gate_reason="not judged yet",

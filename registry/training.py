@@ -16,6 +16,7 @@ import xgboost as xgb
 
 from registry import evaluation, splits
 from registry.errors import TrainingRefused
+from registry.uniqueness import uniqueness
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -54,6 +55,8 @@ class Plan:
     hold_out_share: float = 0.2
     margin: float = 0.0005
     seed: int = 7
+    # Barriers in volatilities of the horizon; None holds every position to the horizon.
+    barrier: float | None = None
 
     @property
     def embargo(self) -> timedelta:
@@ -128,6 +131,8 @@ def prepare(features: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> Course:
         )
     if not np.isfinite(features.to_numpy()).all():
         raise TrainingRefused("expected finite features, found an infinite one")
+    if plan.barrier is not None:
+        table = table.assign(weight=_weights(table))
     final = splits.hold_out(table, share=plan.hold_out_share, embargo=plan.embargo)
     _check_classes(table.iloc[final.test], "the hold-out")
     past = table.iloc[final.train]
@@ -164,7 +169,11 @@ def finish(course: Course, params: dict[str, Any]) -> tuple[Model, list[evaluati
     train = course.final.train
     y = course.table["y"].to_numpy()
     matrix = xgb.QuantileDMatrix(
-        to_matrix(course.features.iloc[train]), y[train], max_bin=FIXED["max_bin"], nthread=1
+        to_matrix(course.features.iloc[train]),
+        y[train],
+        weight=_weight(course.table, train),
+        max_bin=FIXED["max_bin"],
+        nthread=1,
     )
     seeded = FIXED | {"seed": course.plan.seed} | params
     model = Model(
@@ -217,14 +226,29 @@ def _lesson(features: pd.DataFrame, table: pd.DataFrame, split: Split, plan: Pla
     inner = splits.hold_out(past, share=STOPPING_SHARE, embargo=plan.embargo)
     x, y = to_matrix(features), table["y"].to_numpy()
     settings = {"max_bin": FIXED["max_bin"], "nthread": 1}
-    fit = xgb.QuantileDMatrix(x[inner.train], y[inner.train], **settings)
+    teach, stop = inner.train, inner.test
+    fit = xgb.QuantileDMatrix(x[teach], y[teach], weight=_weight(table, teach), **settings)
     return Lesson(
         fit=fit,
-        stop=xgb.QuantileDMatrix(x[inner.test], y[inner.test], ref=fit, **settings),
+        stop=xgb.QuantileDMatrix(
+            x[stop], y[stop], weight=_weight(table, stop), ref=fit, **settings
+        ),
         test=xgb.QuantileDMatrix(x[split.test], y[split.test], ref=fit, **settings),
         split=split,
         base_rate=float(past["y"].mean()),
     )
+
+
+def _weight(table: pd.DataFrame, rows: NDArray[np.intp]) -> NDArray[np.float64] | None:
+    # Labels of one length all weigh the same.
+    return table["weight"].to_numpy()[rows] if "weight" in table else None
+
+
+def _weights(table: pd.DataFrame) -> NDArray[np.float64]:
+    """Weigh rows by how much of their time is their own, one on average."""
+    begin, end = (pd.DatetimeIndex(table[name]).as_unit("ns").asi8 for name in ("decided", "ended"))
+    own = uniqueness(begin, end)
+    return np.asarray(own / own.mean(), dtype=np.float64)
 
 
 def _check_classes(table: pd.DataFrame, what: str) -> None:

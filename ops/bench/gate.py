@@ -112,11 +112,11 @@ def bars(run: Run) -> pd.DataFrame:
             return markets.planted(run.seed, PLANTED_DAYS, move=MOVE)
 
 
-def play(run: Run) -> Ended:
-    """Retrain on one market from bars to verdict."""
+def play(run: Run, barrier: float | None = None) -> Ended:
+    """Retrain on one market from bars to verdict, with barriers in the labels if they are given."""
     made = bars(run)
     origin = Origin(symbol="XRP/USD", feature_hash=features.HASH, git_commit="unknown")
-    terms = Terms(interval=MINUTE, horizon=HORIZON, cost=run.cost, trials=TRIALS)
+    terms = Terms(interval=MINUTE, horizon=HORIZON, cost=run.cost, trials=TRIALS, barrier=barrier)
     try:
         candidate = retrain(
             made,

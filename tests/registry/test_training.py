@@ -10,7 +10,7 @@ from training_runs import MINUTE, retrained
 
 from registry import probes, training
 from registry.errors import TrainingRefused
-from registry.labels import label
+from registry.labels import label, triple_barrier
 from registry.search import search
 from registry.settings import StudySettings
 from registry.training import Plan
@@ -105,6 +105,19 @@ def test_a_leak_of_the_outcome_does_not_survive_shuffling():
     taught = training.prepare(leaking, table, PLAN)
 
     assert abs(probes.shuffled_gain(taught, {"max_depth": 3})) < 0.02
+
+
+def test_only_labels_of_unequal_length_are_weighed_and_by_one_on_average():
+    bars = markets.planted(6, days=2)
+    terms = {"interval": MINUTE, "horizon": 10, "cost": 0.005}
+    table = triple_barrier(bars["close"], **terms, width=1.0)
+
+    barred = training.prepare(features.compute(bars), table, replace(PLAN, barrier=1.0))
+
+    assert barred.table["weight"].mean() == pytest.approx(1.0)
+    assert barred.table["weight"].std() > 0.05
+    assert barred.lessons[0].fit.get_weight().std() > 0.05
+    assert "weight" not in course(bars).table
 
 
 def test_a_study_on_record_is_continued_not_repeated(tmp_path):
