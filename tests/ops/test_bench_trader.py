@@ -14,6 +14,7 @@ RUNS = {
     "database": 2,
     "decision": 5,
     "execution": 10,
+    "feed": 1,
     "memory": 1_000,
     "predict": 200,
     "reconnect": 1,
