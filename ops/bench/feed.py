@@ -129,8 +129,8 @@ def stream(plan: Plan) -> tuple[list[str], str]:
     if plan.recording is not None:
         return read(plan.recording.read_bytes()), plan.recording.name
     count = FEW if plan.quick else MESSAGES
-    with running("--seed", str(plan.seed), "--speed", "60") as sandbox:
-        return listen(sandbox, SYMBOLS, ["trade", "book"], count), "the sandbox at speed 60"
+    with running("--seed", str(plan.seed), "--speed", "600") as sandbox:
+        return listen(sandbox, SYMBOLS, ["trade", "book"], count), "the sandbox at speed 600"
 
 
 def read(content: bytes) -> list[str]:
