@@ -115,7 +115,7 @@ class Campaign:
             outcome.wrong = self._agree(None if whole else since)
             outcome.orders = self._orders() - before
         except CannotStart as error:
-            outcome.wrong = [f"not healed: {error}"]
+            outcome.wrong = [f"not healed: {error}", *self._judged()]
         if outcome.wrong:
             outcome.story = self._story()
         outcome.took = time.monotonic() - began
@@ -160,6 +160,16 @@ class Campaign:
                 caller.close()
                 return wrong
             time.sleep(PAUSE)
+
+    def _judged(self) -> list[str]:
+        """Compare once, if both sides can be asked."""
+        try:
+            caller = self._caller()
+            wrong = judge(self.engine, caller, None)
+            caller.close()
+        except (OSError, KeyError, DBAPIError):
+            return []
+        return wrong
 
     def _is_back(self) -> bool:
         """Tend the processes; tell whether all run and the servers answer."""
