@@ -34,11 +34,11 @@ def looking_ahead(compute: Compute, bars: pd.DataFrame, *, seed: int = 0) -> tup
 
     Args:
         compute: Bars to features, one row a bar on the same index.
-        bars: Bars of which the last STRETCH are examined, in order of time.
+        bars: Bars in order of time, of which the last STRETCH are examined, or more if holes
+            keep a feature from having a value among them.
         seed: What the cuts and the other orders are drawn from.
     """
-    bars = bars.iloc[-STRETCH:]
-    whole = compute(bars)
+    bars, whole = _telling(compute, bars, STRETCH)
     names = [str(name) for name in whole.columns]
     caught, seen = set[str](), set[str]()
     for cut, changed in _changes(bars, np.random.default_rng(seed)):
@@ -65,6 +65,15 @@ def meeting(table: pd.DataFrame, split: Split) -> int:
     known = np.searchsorted(opens, end[split.train], side="left")
     latest = closes[np.maximum(known - 1, 0)]
     return int(((known > 0) & (latest > begin[split.train])).sum())
+
+
+def _telling(compute: Compute, bars: pd.DataFrame, size: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    stretch = bars.iloc[-size:]
+    whole = compute(stretch)
+    told = whole.iloc[: len(stretch) // 2].notna().any().all()
+    if told or size >= len(bars):
+        return stretch, whole
+    return _telling(compute, bars, 2 * size)
 
 
 def _changes(bars: pd.DataFrame, random: np.random.Generator) -> Iterator[tuple[int, pd.DataFrame]]:

@@ -102,6 +102,13 @@ def test_none_of_the_features_that_we_trade_on_looks_ahead(source):
     assert leaks.looking_ahead(features.compute, source(5, days=1)) == ()
 
 
+def test_holes_in_the_bars_accuse_no_feature():
+    bars = markets.walk(6, days=2)
+    kept = bars.drop(bars.index[-600::40])
+
+    assert leaks.looking_ahead(lambda rows: features.compute(rows, MINUTE), kept) == ()
+
+
 def test_a_feature_that_waits_for_a_fixed_number_of_later_bars_is_caught_by_their_order():
     def compute(bars):
         later = bars["close"].iloc[-1] if len(bars) == leaks.STRETCH else 0.0
