@@ -118,7 +118,7 @@ class Fleet:
             if code is None:
                 continue
             if child.pid not in self._killed:
-                self.ends[f"{name.split('-')[0]} ended with {code}: {child.last_words()}"] += 1
+                self.ends[f"{name.split('-')[0]}, exit code {code}"] += 1
                 self._killed.add(child.pid)
                 self._held[name] = now + AGAIN
             if self._held.get(name, 0.0) <= now:

@@ -27,6 +27,8 @@ def markdown(result: Result, seed: int) -> str:
     lines += _table("Instant of the first kill", runs, lambda one: [one.plan.instant])
     lines += _table("Away for", runs, lambda one: [f"{one.plan.away:g} s"])
     lines += _table("Faults of the exchange that struck", runs, lambda one: one.struck)
+    vain = sum(not one.occasion for one in runs)
+    lines += [f"In {vain} runs the occasion did not come in time, and the kill fell then.", ""]
     lines += ["### Ends that nobody asked for, each followed by a start", ""]
     lines += ["| what | times |", "|---|---|"]
     lines += [f"| {what} | {count} |" for what, count in result.ends.most_common()]
