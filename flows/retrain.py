@@ -19,7 +19,7 @@ from registry.training import Plan
 from sql import evidence, retrainings
 from sql.database import DatabaseSettings, open_engine
 from sql.errors import DatabaseUnreachable
-from trader import adoption, features, history
+from trader import adoption, champion, features, history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from registry.registration import Registered
     from registry.retraining import Candidate
+    from registry.served import ServedModel
 
 # What crossing the spread twice is taken to cost, until it is measured from the book.
 SPREAD_ALLOWANCE = 0.001
@@ -90,8 +91,8 @@ def retrain(
     """
     begin(symbol, trigger)
     window = choose_window(symbol, interval_seconds, days, until, cost)
-    bars = load_bars(window)
-    candidate = fit(window, bars, plan_of(window, horizon_bars, trials))
+    bars, rival = load_bars(window), load_champion(symbol)
+    candidate = fit(window, bars, plan_of(window, horizon_bars, trials), rival)
     if isinstance(candidate, str):
         outcome = Retrained(symbol=symbol, passed=False, reason=candidate, details=candidate)
     else:
@@ -132,10 +133,18 @@ def load_bars(window: Window) -> pd.DataFrame:
     return history.read_bars(engine, window.symbol, window.interval, window.start, window.end)
 
 
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_unreachable)
+def load_champion(symbol: str) -> ServedModel | None:
+    """Fetch the model in production, to be scored on the same bars."""
+    return champion.fetch(ModelRegistrySettings().tracking_uri, symbol)
+
+
 @task(cache_policy=NO_CACHE)
-def fit(window: Window, bars: pd.DataFrame, plan: Plan) -> Candidate | str:
+def fit(
+    window: Window, bars: pd.DataFrame, plan: Plan, rival: ServedModel | None
+) -> Candidate | str:
     """Compute the features the trader computes, and search, fit, examine and judge."""
-    return attempt(window.symbol, bars, plan)
+    return attempt(window.symbol, bars, plan, rival)
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_unreachable)
@@ -207,7 +216,9 @@ def plan_of(window: Window, horizon_bars: int, trials: int) -> Plan:
     return Plan(interval=window.interval, horizon=horizon_bars, cost=window.cost, trials=trials)
 
 
-def attempt(symbol: str, bars: pd.DataFrame, plan: Plan) -> Candidate | str:
+def attempt(
+    symbol: str, bars: pd.DataFrame, plan: Plan, rival: ServedModel | None
+) -> Candidate | str:
     """Fit and judge, or say in a sentence why these bars cannot teach."""
     origin = retraining.Origin(
         symbol=symbol, feature_hash=features.HASH, git_commit=provenance.git_commit()
@@ -219,6 +230,7 @@ def attempt(symbol: str, bars: pd.DataFrame, plan: Plan) -> Candidate | str:
             origin=origin,
             plan=plan,
             settings=StudySettings(),
+            champion=rival,
         )
     except TrainingRefused as refusal:
         return f"nothing was trained for {symbol}: {refusal}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from registry.evaluation import Scores
+    from registry.rivalry import Rivalry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,8 @@ class Evidence:
     blocks. `trials` are all that were ever made for the market. `looking_ahead` names the
     features whose past depends on later bars, `meeting` counts the rows that taught while
     they shared a moment with one that examined. `overfitting` is the probability that the
-    best of the trials is no better than their median; NaN where it cannot be told.
+    best of the trials is no better than their median; NaN where it cannot be told. `rivalry`
+    compares with the model in production; None where there is none to compare with.
     """
 
     folds: tuple[Scores, ...]
@@ -63,6 +65,7 @@ class Evidence:
     looking_ahead: tuple[str, ...]
     meeting: int
     overfitting: float
+    rivalry: Rivalry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,7 @@ def judge(evidence: Evidence, policy: Policy | None = None) -> Verdict:
         *_predicts(evidence),
         *_pays(evidence, policy),
         *_is_what_it_seems(evidence, policy),
+        *_holds_its_own(evidence),
     )
     warnings = (_overfitting(evidence, policy),)
     failed = [check for check in checks if not check.passed]
@@ -213,6 +217,23 @@ def _is_what_it_seems(evidence: Evidence, policy: Policy) -> tuple[Check, ...]:
             evidence.meeting,
             0,
             f"{evidence.meeting} rows taught while they shared a moment with one that examined",
+        ),
+    )
+
+
+def _holds_its_own(evidence: Evidence) -> tuple[Check, ...]:
+    # Whether it is better is for the comparison in shadow to show, on bars yet to come.
+    rivalry = evidence.rivalry
+    if rivalry is None:
+        return ()
+    return (
+        _least(
+            "no worse than the champion",
+            rivalry.high,
+            0,
+            f"over {rivalry.blocks} blocks that neither was taught on, the log loss is "
+            f"{rivalry.gain:+.4f} better than the champion's, with 95 % confidence between "
+            f"{rivalry.low:+.4f} and {rivalry.high:+.4f}",
         ),
     )
 

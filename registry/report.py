@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from registry.gate import Verdict
+    from registry.gate import Evidence, Verdict
     from registry.retraining import Candidate
 
 
@@ -81,6 +81,7 @@ def metrics(candidate: Candidate) -> dict[str, float]:
         "features_looking_ahead": len(evidence.looking_ahead),
         "rows_meeting": evidence.meeting,
         "parity": evidence.parity,
+        **_against_champion(evidence),
     }
 
 
@@ -112,6 +113,17 @@ def tags(candidate: Candidate) -> dict[str, str]:
         "artifact_sha256": contract.model_sha256,
         "git_commit": contract.git_commit,
         "trained_until": contract.trained_until.isoformat(),
+    }
+
+
+def _against_champion(evidence: Evidence) -> dict[str, float]:
+    rivalry = evidence.rivalry
+    if rivalry is None:
+        return {}
+    return {
+        "champion_log_loss_gain": rivalry.gain,
+        "champion_log_loss_gain_low": rivalry.low,
+        "champion_log_loss_gain_high": rivalry.high,
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from registry import contract as terms
-from registry import evaluation, leaks, overfitting, probes, served, training
+from registry import evaluation, leaks, overfitting, probes, rivalry, served, training
 from registry.contract import Contract
 from registry.gate import Evidence, Verdict, judge
 from registry.labels import label, triple_barrier
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from registry.evaluation import Trading
     from registry.leaks import Compute
+    from registry.rivalry import Rivalry
     from registry.search import Found
+    from registry.served import ServedModel
     from registry.settings import StudySettings
     from registry.training import Course, Model, Plan
 
@@ -76,6 +78,7 @@ def retrain(
     origin: Origin,
     plan: Plan,
     settings: StudySettings,
+    champion: ServedModel | None = None,
 ) -> Candidate:
     """Label, search, fit, examine and judge.
 
@@ -85,6 +88,7 @@ def retrain(
         origin: What the contract says about where the model comes from.
         plan: The terms of this retraining.
         settings: Where the search keeps its trials.
+        champion: The model in production, to be scored on the same bars.
 
     Raises:
         TrainingRefused: The bars cannot teach anything that could be checked.
@@ -103,6 +107,7 @@ def retrain(
         _evidence(course, found, folds, hold_out),
         parity=probes.parity(model, loaded, hold_out.features),
         looking_ahead=leaks.looking_ahead(compute, bars, seed=plan.seed),
+        rivalry=None if champion is None else _against(champion, draft, course, hold_out),
     )
     verdict = judge(evidence)
     contract = replace(draft, gate_passed=verdict.passed, gate_reason=verdict.reason)
@@ -204,6 +209,26 @@ def _evidence(
         looking_ahead=("not examined",),
         meeting=_meeting(course),
         overfitting=_overfitting(found),
+    )
+
+
+def _against(
+    champion: ServedModel, draft: Contract, course: Course, held: HoldOut
+) -> Rivalry | None:
+    """Compare with the champion, if both were asked the same question."""
+    theirs, ours = (
+        (one.cost, one.horizon_bars, one.interval_seconds, one.feature_hash)
+        for one in (champion.contract, draft)
+    )
+    if theirs != ours:
+        return None
+    rows = held.features.to_numpy(dtype=np.float64)
+    return rivalry.compare(
+        held.table,
+        held.probability,
+        np.array([champion.predict(row) for row in rows]),
+        since=champion.contract.trained_until,
+        block=course.plan.block,
     )
 
 

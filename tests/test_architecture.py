@@ -25,7 +25,7 @@ MAY_IMPORT = {
 PURE = {
     "drift": "performance distributions findings verdict window",
     "experiments": "assignment sequential analysis planning",
-    "registry": "contract evaluation gate labels leaks overfitting splits uniqueness",
+    "registry": "contract evaluation gate labels leaks overfitting rivalry splits uniqueness",
     "sandbox": (
         "accounts amendment book candles checks choices chronicle entry errors exchange faults"
         " fees forms funding gate heardbook hourly index instruments journal kinds limits"

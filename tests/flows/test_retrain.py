@@ -70,6 +70,12 @@ def test_the_first_model_goes_live_and_the_next_ones_are_put_to_the_test(market,
     third = retrain("XRP/USD", days=7, trials=3, until=bars.index[-90])
 
     assert (first.passed, first.promoted, first.experiment_id) == (True, True, None)
+    compared = store.version(registry(), "XRP/USD", second.version).metrics
+    assert (
+        compared["champion_log_loss_gain_low"]
+        <= compared["champion_log_loss_gain"]
+        <= compared["champion_log_loss_gain_high"]
+    )
     assert (second.promoted, third.promoted, third.experiment_id) == (False, False, None)
     assert "another experiment is running" in third.reason
     assert store.aliases(registry(), "XRP/USD") == {

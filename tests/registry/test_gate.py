@@ -9,6 +9,7 @@ import pytest
 
 from registry.evaluation import Scores
 from registry.gate import Evidence, judge
+from registry.rivalry import Rivalry
 
 FOLD = Scores(rows=1000, log_loss=0.40, base_log_loss=0.45, brier=0.1, roc_auc=0.8)
 SOUND = Evidence(
@@ -89,6 +90,16 @@ def test_a_choice_that_is_likely_luck_is_a_warning_and_no_refusal(overfitting, w
 
     assert verdict.passed
     assert [warning.passed for warning in verdict.warnings] == [not warned]
+
+
+@pytest.mark.parametrize(("high", "passes"), [(0.01, True), (0.0, True), (-1e-6, False)])
+def test_only_a_model_shown_to_be_worse_than_the_champion_is_refused_for_it(high, passes):
+    rivalry = Rivalry(blocks=25, rows=1000, gain=high - 0.01, low=high - 0.02, high=high)
+
+    verdict = judge(replace(SOUND, rivalry=rivalry))
+
+    assert verdict.passed is passes
+    assert len(verdict.checks) == 13
 
 
 def test_a_planted_pattern_passes(candidate):

@@ -1,0 +1,28 @@
+"""The model in production, fetched once and verified as the live trader verifies it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from registry.contract import model_name
+from trader.events import PRODUCTION, ModelLoaded
+from trader.model_cache import verify
+from trader.models import RegistryClient
+
+if TYPE_CHECKING:
+    from registry.served import ServedModel
+
+
+def fetch(tracking_uri: str, symbol: str) -> ServedModel | None:
+    """Return a market's production model; None if there is none that this code could serve.
+
+    Raises:
+        RegistryUnreachable: MLflow does not answer, or not with sense.
+    """
+    client, name = RegistryClient(tracking_uri, timeout_seconds=30.0), model_name(symbol)
+    found = client.pointers(name)
+    number = found.aliases.get(PRODUCTION) or found.stage
+    if number is None:
+        return None
+    event = verify(symbol, PRODUCTION, client.version(name, number), client.files(name, number))
+    return event.served if isinstance(event, ModelLoaded) else None
