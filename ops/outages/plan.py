@@ -56,7 +56,9 @@ REST = ("drop_before", "drop_after", "delay_before", "delay", "status", "truncat
 MESSAGES = ("duplicate", "missing", "reordered", "late", "sequence_gap", "stall", "silence")
 OTHERS = ("error", "nonce_race", "close", "abort", "token_expiry", "wrong_checksum", "maintenance")
 ASKED = (*("AddOrder",) * 6, "OpenOrders", "ClosedOrders", "TradesHistory", "BalanceEx")
-TEXTS = ("EService:Unavailable", "EService:Busy", "EGeneral:Internal error", "EAPI:Invalid nonce")
+# With this one the exchange never carries out what was asked; the others leave it open.
+NOT_CARRIED_OUT = "EAPI:Invalid nonce"
+TEXTS = ("EService:Unavailable", "EService:Busy", "EGeneral:Internal error", NOT_CARRIED_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,8 @@ def _fault(random: Random) -> dict[str, Any]:
             "text": random.choice(TEXTS),
             "seconds": random.choice((0.1, 0.5, 2.0)),
         }
+        if kind == "error" and fault["text"] == NOT_CARRIED_OUT:
+            fault["after"] = False
     elif kind in {"stall", "silence"}:
         fault |= {"times": 0, "for": random.choice((5.0, 20.0))}
     elif kind == "maintenance":
