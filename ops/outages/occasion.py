@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ops.outages.fleet import Fleet
     from ops.outages.plan import Plan
 
-LONGEST = 30.0  # seconds within which orders must flow; with a fault in the way they need not
+LONGEST = 60.0  # seconds within which orders must flow; with a fault in the way they need not
 DISTURBED = 10.0
 LOOK_EVERY = 0.001
 
