@@ -192,7 +192,7 @@ def import_csv(session: Session, path: Path, symbol: str, interval: timedelta) -
 
 
 def _bars(symbol: str, interval: timedelta, *columns: object) -> Select[tuple[object, ...]]:
-    return select(*columns).where(  # type: ignore[call-overload, no-any-return]
+    return select(*columns).where(  # type: ignore[call-overload, no-any-return] # select() is typed for ten columns
         PriceBarRow.symbol == symbol,
         PriceBarRow.interval_seconds == interval.total_seconds(),
     )

@@ -66,7 +66,7 @@ def _work(
     try:
         _take(engine, exchange, order, step, around)
     except (ExchangeRefused, ExchangeUnreachable) as error:
-        sys.stderr.write(f"order {order.id[:12]} is left as it is for now: {error}\n")
+        sys.stderr.write(f"order {order.id[:12]} is left as it is until the next look: {error}\n")
 
 
 def _take(

@@ -25,7 +25,7 @@ from sql import reads
 from trader.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from sqlalchemy import Engine
 
@@ -114,29 +114,44 @@ def _time(engine: Engine) -> datetime:
 
 def _leftovers(engine: Engine, sandbox: Sandbox, folder: Path) -> list[Figure]:
     """Run a trader in this process until it knows everything, stop it, and look what is left."""
-    process = psutil.Process()
     engine.dispose()
-    threads, sockets = threading.active_count(), len(process.net_connections())
+    gc.collect()
+    before = _threads_and_sockets()
     during = _live(engine, sandbox, folder)
     gc.collect()  # a trader's HTTP clients keep their connections as long as they live
     engine.dispose()
-    during = during[0] - threads, during[1] - sockets
+    after = _threads_and_sockets()
+    more = [len(now - then) for now, then in zip(during, before, strict=True)]
     how = (
         "a whole trader in this process, until its books were verified and its executions had "
-        f"caught up, then stopped and forgotten; while it lived it had {during[0]} threads and "
-        f"{during[1]} sockets more"
+        f"caught up, then stopped and forgotten; while it lived it had {more[0]} threads and "
+        f"{more[1]} sockets more"
     )
     return [
-        Figure(name=name, value=float(left), unit=name.split()[0], goal=0.0, at_most=True, how=how)
-        for name, left in (
-            ("threads left after a stop", threading.active_count() - threads),
-            ("sockets left after a stop", len(process.net_connections()) - sockets),
+        Figure(
+            name=f"{kind} left after a stop",
+            value=float(len(now - then)),
+            unit=kind,
+            goal=0.0,
+            at_most=True,
+            how=how,
         )
+        for kind, now, then in zip(("threads", "sockets"), after, before, strict=True)
     ]
 
 
-def _live(engine: Engine, sandbox: Sandbox, folder: Path) -> tuple[int, int]:
-    """Return how many threads and sockets there were when the trader knew everything."""
+def _threads_and_sockets() -> tuple[set[Hashable], set[Hashable]]:
+    """Return every thread and every socket of this process, so that two moments can be compared.
+
+    Counts would not do: what somebody else's socket, closed meanwhile, takes away would hide one
+    that the trader left.
+    """
+    sockets = psutil.Process().net_connections()
+    return set(threading.enumerate()), {(one.fd, one.laddr, one.raddr) for one in sockets}
+
+
+def _live(engine: Engine, sandbox: Sandbox, folder: Path) -> tuple[set[Hashable], set[Hashable]]:
+    """Return the threads and sockets there were when the trader knew everything."""
     with alive(engine, sandbox, folder, World()) as trader:
         until(lambda: whole(trader), "the first connection")
-        return threading.active_count(), len(psutil.Process().net_connections())
+        return _threads_and_sockets()
