@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from experiments.analysis import Analysis, Decision, Pairs, analyse
 from experiments.planning import Terms
+from market.history import settle_outcomes
 from sql import evidence, scores
 from sql.database import DatabaseSettings, open_engine
 from sql.errors import DatabaseUnreachable
-from trader.history import settle_outcomes
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State, TaskRun

@@ -21,13 +21,13 @@ from drift import report
 from drift.errors import ReportRefused
 from drift.verdict import Checked, judge
 from drift.window import OUTCOME, PROBABILITY, Window, examine, forward_returns
+from market import features, history
 from registry import store
 from registry.errors import RegistryUnreachable
 from registry.settings import ModelRegistrySettings
 from sql import evidence, scores
 from sql.database import DatabaseSettings, open_engine
 from sql.errors import DatabaseUnreachable
-from trader import features, history
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
+from market import ingestion
+from market.errors import ExchangeUnreachable
+from market.public_data import PublicData
+from market.settings import PublicDataSettings
 from sql.database import DatabaseSettings, open_engine
-from trader import ingestion
-from trader.errors import ExchangeUnreachable
-from trader.public_data import PublicData
-from trader.settings import ExchangeSettings
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State, TaskRun
@@ -43,7 +43,7 @@ def fetch_missing(
 ) -> ingestion.Ingested:
     """Fill the holes; what an attempt wrote down, the next one need not fetch again."""
     engine = open_engine(DatabaseSettings())
-    data = PublicData(ExchangeSettings())
+    data = PublicData(PublicDataSettings())
     span = timedelta(days=days)
     return ingestion.ingest(engine, data, symbol, interval, span, until=until)
 

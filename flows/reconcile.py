@@ -8,9 +8,9 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from sqlalchemy.orm import Session
 
+from market.errors import ExchangeUnreachable
 from sql.database import DatabaseSettings, open_engine
 from trader import record, settlement
-from trader.errors import ExchangeUnreachable
 from trader.exchange import Exchange
 from trader.settings import ExchangeSettings
 

@@ -11,6 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy.orm import Session
 
+from market import features, history
 from registry import provenance, registration, report, retraining, store
 from registry.contract import model_name
 from registry.errors import RegistryUnreachable, TrainingRefused
@@ -19,7 +20,7 @@ from registry.training import Plan
 from sql import evidence, retrainings
 from sql.database import DatabaseSettings, open_engine
 from sql.errors import DatabaseUnreachable
-from trader import adoption, champion, features, history
+from trader import adoption, champion
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,17 +16,13 @@ from httpx import HTTPError
 from pydantic_core import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from market.errors import ExchangeRefused, ExchangeUnreachable, FileRefused
 from ops import environment
 from ops.errors import FridayError
 from registry.errors import RegistryError, RegistryUnreachable
 from sql.errors import DatabaseError
 from trader.complaints import complaint
-from trader.errors import (
-    ExchangeRefused,
-    ExchangeUnreachable,
-    FileRefused,
-    TraderError,
-)
+from trader.errors import TraderError
 
 # Command -> the module under ops.commands that has a function of that name. Modules are
 # imported only when a command of theirs runs, so that `friday --help` is quick.

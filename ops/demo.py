@@ -18,6 +18,7 @@ import httpx
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from market.instruments import LEADER
 from ops import assembly, demo_summary, ports, promotion
 from ops.databases import settings_for
 from ops.errors import AnswerIsNo, CannotStart, FridayError
@@ -28,7 +29,6 @@ from registry.errors import RegistryError
 from sql import reads
 from sql.database import open_engine
 from sql.errors import DatabaseError
-from trader.market import LEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from market.instruments import LEADER
 from ops.errors import CannotStart
 from registry.contract import model_name
-from trader.market import LEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from market.instruments import Side
 from sql.tables import FillRow, LedgerEntryRow, PriceBarRow
 from trader import ledger
-from trader.market import Side
 from trader.position import Position
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BELOW_TRADER = {"experiments", "registry", "sql"}
+BELOW_TRADER = {"experiments", "market", "registry", "sql"}
 MAY_IMPORT = {
     "ops": {"flows", "sandbox", "trader", "drift", *BELOW_TRADER},
     "flows": {"trader", "drift", *BELOW_TRADER},
     "trader": BELOW_TRADER,
     "drift": set(),
     "experiments": set(),
+    "market": {"sql"},
     "registry": set(),
     "sql": set(),
     "sandbox": set(),
@@ -25,6 +26,7 @@ MAY_IMPORT = {
 PURE = {
     "drift": "performance distributions findings verdict window",
     "experiments": "assignment sequential analysis planning",
+    "market": "bars columns features instruments kernels",
     "registry": "contract evaluation gate labels leaks overfitting rivalry splits uniqueness",
     "sandbox": (
         "accounts amendment book candles checks choices chronicle entry errors exchange faults"
@@ -34,8 +36,8 @@ PURE = {
         " volumes websocket_orders wire bookfeed ownprints rapid"
     ),
     "trader": (
-        "answers bars book clock columns conduct desk events execution executions features feed"
-        " kernels ledger limits market orders position reconciliation risk signals sizing strategy"
+        "answers book clock conduct desk events execution executions feed"
+        " ledger limits orders position reconciliation risk signals sizing strategy"
         " wire"
     ),
 }

@@ -15,7 +15,17 @@ from pydantic_settings import BaseSettings
 from ops.cli import cli
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ["drift", "experiments", "flows", "ops", "registry", "sandbox", "sql", "trader"]
+PACKAGES = "drift experiments flows market ops registry sandbox sql trader".split()
+    "drift",
+    "experiments",
+    "flows",
+    "market",
+    "ops",
+    "registry",
+    "sandbox",
+    "sql",
+    "trader",
+]
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 README = (ROOT / "README.md").read_text()
@@ -62,9 +72,11 @@ def settings():
     for path in sources():
         if "BaseSettings" in path.read_text():
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    return [
-        kind for kind in BaseSettings.__subclasses__() if kind.__module__.split(".")[0] in PACKAGES
-    ]
+    return [kind for kind in kinds(BaseSettings) if kind.__module__.split(".")[0] in PACKAGES]
+
+
+def kinds(of):
+    return [one for kind in of.__subclasses__() for one in (kind, *kinds(kind))]
 
 
 def variables():

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from market.instruments import Side
 from sql.tables import AdjustmentRow, EquityMarkRow, FillRow, HaltRow, LedgerEntryRow
 from trader import ledger
 from trader.limits import Standing
-from trader.market import Side
 from trader.position import Position
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, DecimalException
 from typing import Any
 
-from trader.errors import ExchangeRefused, ExchangeUnreachable, OutcomeUnknown
-from trader.market import Instrument, Side
+from market.errors import ExchangeRefused, ExchangeUnreachable
+from market.instruments import Instrument, Side
+from trader.errors import OutcomeUnknown
 from trader.orders import Filled, ListedFill, ListedOrder
 
 OK = 200

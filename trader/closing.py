@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from market import history
+from market.bars import interval_start
 from sql.tables import OrderRow
-from trader import accounts, history, journal, outlook, record, risk, strategy
-from trader.bars import interval_start
+from trader import accounts, journal, outlook, record, risk, strategy
 from trader.execution import Policy
 from trader.limits import LATCHING_CODES, Claim, Proposal, Refused, State
 from trader.orders import Order, client_order_id
@@ -24,7 +25,7 @@ from trader.supervision import Supervision
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from trader.bars import Bar
+    from market.bars import Bar
     from trader.desk import Desk, Score
     from trader.limits import Verdict, View
     from trader.outlook import Books, Circumstances

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trader.bars import BarBuilder
+from market.bars import BarBuilder
+from market.features import Features
+from market.instruments import Quote
 from trader.conduct import Conduct
 from trader.events import PREVIOUS, PRODUCTION, ModelLoaded, ModelRefused, ModelWithdrawn
-from trader.features import Features
-from trader.market import Quote
 from trader.sizing import Volatility
 
 if TYPE_CHECKING:
@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trader.bars import Bar
+    from market.bars import Bar
+    from market.instruments import Beside, Instrument
     from trader.events import BookChanged
-    from trader.market import Instrument
 
-    Beside = tuple[Decimal | None, Decimal | None]  # closes of the peer and of the leader
 
 SPARES = 4  # versions that were live before and are kept in memory
 

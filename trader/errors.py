@@ -5,9 +5,6 @@
     * IllegalTransition      an order event that its current state forbids
     * OrderUnknown           news of an order or a trade that is not ours to book
     * OutcomeUnknown         a request left us, and no answer proves what happened
-    * ExchangeUnreachable    the exchange did not answer a question; ask again later
-    * ExchangeRefused        the exchange answered, and the answer is no
-    * FileRefused            a file to import is not what its format promises
     * LeaseTaken             another live trader holds the account
     * LeaseLost              the lock that makes us the only trader may be gone
     * EndpointTaken          the address to answer HTTP on cannot be used
@@ -43,18 +40,6 @@ class OrderUnknown(TraderError):
 
 class OutcomeUnknown(TraderError):
     """A request left us and nothing proves whether the exchange acted on it."""
-
-
-class ExchangeUnreachable(TraderError):
-    """The exchange did not answer a question that changes nothing; ask again later."""
-
-
-class ExchangeRefused(TraderError):
-    """The exchange answered and refused; the message is its own."""
-
-
-class FileRefused(TraderError):
-    """A file to import is not what its format promises; nothing of it was kept."""
 
 
 class LeaseTaken(TraderError):

@@ -7,13 +7,13 @@ from datetime import datetime  # noqa: TC003 - reports are read back from a file
 from decimal import Decimal  # noqa: TC003 - as above
 from typing import TYPE_CHECKING
 
-from trader.market import Side  # noqa: TC001 - as above
+from market.instruments import Side  # noqa: TC001 - as above
 
 PRODUCTION, CHALLENGER, PREVIOUS = "production", "challenger", "previous"
 
 if TYPE_CHECKING:
+    from market.instruments import Trade
     from registry.served import ServedModel
-    from trader.market import Trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import ccxt
 
+from market.errors import ExchangeRefused
+from market.world import REAL, World
 from trader import answers
 from trader.answers import Answer
-from trader.errors import ExchangeRefused, OutcomeUnknown
+from trader.errors import OutcomeUnknown
 from trader.orders import Accepted, LostTrack, Rejected
-from trader.world import REAL, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from decimal import Decimal
 
+    from market.instruments import Instrument
     from trader.answers import LedgerRow
-    from trader.market import Instrument
     from trader.orders import ListedFill, ListedOrder, Order
     from trader.settings import ExchangeSettings
 

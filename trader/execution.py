@@ -13,14 +13,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from trader.market import Side, round_price
+from market.instruments import Side, round_price
 from trader.orders import Status
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from market.instruments import Instrument, Quote
     from trader.limits import State
-    from trader.market import Instrument, Quote
     from trader.orders import Order
 
 # How far beyond the best price an order may reach; half the collar that risk enforces.

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
+from market.instruments import Side
 from trader import wire
 from trader.errors import FeedBroken
 from trader.events import AccountEvent, BalanceChanged, CaughtUp, ExecutionReport, SystemStatus
 from trader.feed import PATIENCE, PING_EVERY, SILENCE
-from trader.market import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

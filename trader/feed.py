@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
+from market.instruments import Side, Trade
 from trader import wire
 from trader.book import Book
 from trader.errors import FeedBroken
@@ -26,13 +27,12 @@ from trader.events import (
     Trusted,
     Untrusted,
 )
-from trader.market import Side, Trade
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from trader.market import Instrument
+    from market.instruments import Instrument
 
 KINDS = {"snapshot", "update"}
 SILENCE = 10.0  # seconds; the exchange sends a heartbeat every second

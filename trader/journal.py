@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from market.instruments import Side
 from sql.tables import FillRow, OrderEventRow, OrderRow
 from trader import accounts, ledger
 from trader.errors import OrderUnknown
-from trader.market import Side
 from trader.orders import Filled, Order, OrderEvent, Status, apply
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from trader.market import Side
+from market.instruments import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

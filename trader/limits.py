@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from trader.market import Instrument, Quote, Side
+    from market.instruments import Instrument, Quote, Side
 
 # Halts for these reasons still let a position be closed; any other lets nothing be sent.
 FLATTEN = "flatten"

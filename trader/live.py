@@ -17,17 +17,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from trader import deployment, history, ingestion, journal, record, settlement
+from market import history, ingestion
+from market.errors import ExchangeRefused, ExchangeUnreachable
+from market.features import WARM_UP
+from market.instruments import Side
+from market.world import REAL, World
+from trader import deployment, journal, record, settlement
 from trader.closing import close_bar
 from trader.endpoint import Health
-from trader.errors import (
-    ExchangeRefused,
-    ExchangeUnreachable,
-    IllegalTransition,
-    LeaseLost,
-    LeaseTaken,
-    OrderUnknown,
-)
+from trader.errors import IllegalTransition, LeaseLost, LeaseTaken, OrderUnknown
 from trader.events import (
     BookChanged,
     CaughtUp,
@@ -42,29 +40,26 @@ from trader.events import (
     Trusted,
     Untrusted,
 )
-from trader.features import WARM_UP
-from trader.market import Side
 from trader.outlook import Circumstances
 from trader.pursuit import pursue
 from trader.reporting import record_report
 from trader.status import publish
 from trader.stream import Disconnected
 from trader.switch import DeadMansSwitch
-from trader.world import REAL, World
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Engine
 
-    from trader.bars import Bar
+    from market.bars import Bar
+    from market.public_data import PublicData
     from trader.clock import ExchangeClock
     from trader.desk import Desk
     from trader.exchange import Exchange
     from trader.lease import Lease
     from trader.orders import Order
     from trader.outage import Outage
-    from trader.public_data import PublicData
     from trader.settings import TraderSettings
     from trader.telemetry import Telemetry
 

@@ -8,10 +8,10 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from market import features
 from registry.contract import model_name
 from registry.errors import ArtifactRefused, RegistryUnreachable
 from registry.served import ServedModel, load
-from trader import features
 from trader.events import PREVIOUS, PRODUCTION, ModelEvent, ModelLoaded, ModelRefused
 from trader.signals import Signals
 

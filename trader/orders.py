@@ -13,7 +13,7 @@ from trader.errors import IllegalTransition
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from trader.market import Side
+    from market.instruments import Side
 
 ZERO = Decimal(0)
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from market import features
+from market.instruments import Side
 from sql.tables import DecisionRow, OrderEventRow, OrderRow, PriceBarRow
-from trader import accounts, features, journal, record
+from trader import accounts, journal, record
 from trader.execution import worst_price
 from trader.limits import Act, Sent, View, state_for
-from trader.market import Side
 from trader.strategy import Situation
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
-from trader.market import Side
+from market.instruments import Side
 
 ZERO = Decimal(0)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from market.errors import ExchangeRefused, ExchangeUnreachable
 from trader import closing, journal, outlook, record
-from trader.errors import ExchangeRefused, ExchangeUnreachable
 from trader.execution import Amend, Cancel, follow
 from trader.limits import FLATTEN
 from trader.orders import Amending, AmendRefused, Cancelling

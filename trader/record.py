@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from market.instruments import Instrument
 from sql.tables import (
     DecisionRow,
     HaltRow,
@@ -20,7 +21,6 @@ from sql.tables import (
     PromotionRow,
     TraderStatusRow,
 )
-from trader.market import Instrument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -25,21 +25,21 @@ import requests
 from requests.adapters import HTTPAdapter
 from websocket import WebSocketException
 
+from market.features import WARM_UP
+from market.world import Found, World, http_session, open_socket, wall_milliseconds
 from registry import contract
 from registry.contract import model_name
 from registry.served import ServedModel
 from sql import snapshot
 from trader.events import ModelLoaded
-from trader.features import WARM_UP
-from trader.world import Found, World, http_session, open_socket, wall_milliseconds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Engine
 
+    from market.world import Socket
     from trader.settings import ExchangeSettings, TraderSettings
-    from trader.world import Socket
 
     Told = dict[str, Any]  # an event's kind and fields
 

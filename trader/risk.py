@@ -13,8 +13,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from market.instruments import Side
 from trader.limits import COSTS, Allowed, Refused, State, pressure
-from trader.market import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,10 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from market.instruments import LEADER
+from market.settings import PublicDataSettings
 from trader.execution import Policy
 from trader.limits import Limits
-from trader.market import LEADER
 from trader.sizing import Appetite
 
 DEFAULT = Limits()
@@ -25,20 +26,16 @@ def _amount(default: Decimal) -> Any:
     return Field(default=default, gt=0, allow_inf_nan=False)
 
 
-class ExchangeSettings(BaseSettings):
-    """Where the exchange answers and which key is ours, from KRAKEN_*.
+class ExchangeSettings(PublicDataSettings):
+    """Where the exchange takes orders and which key is ours, from KRAKEN_*.
 
     Every process that makes private calls needs a key of its own: a key has one nonce.
     """
 
-    model_config = SettingsConfigDict(env_prefix="KRAKEN_", hide_input_in_errors=True)
-
-    rest_url: str = "https://api.kraken.com"
     public_ws_url: str = "wss://ws.kraken.com/v2"
     private_ws_url: str = "wss://ws-auth.kraken.com/v2"
     api_key: SecretStr | None = None
     api_secret: SecretStr | None = None
-    request_interval_seconds: float = Field(default=1.0, ge=0, le=60, allow_inf_nan=False)
 
     @field_validator("api_secret")
     @classmethod
@@ -48,13 +45,6 @@ class ExchangeSettings(BaseSettings):
         except binascii.Error:
             raise ValueError("KRAKEN_API_SECRET must be the base64 text Kraken gave") from None
         return value
-
-    @field_validator("rest_url")
-    @classmethod
-    def _is_http(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError(f"KRAKEN_REST_URL must be http:// or https://, not {value!r}")
-        return value.rstrip("/")
 
     @field_validator("public_ws_url", "private_ws_url")
     @classmethod

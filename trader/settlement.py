@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from market.world import REAL, World
 from sql.tables import OrderRow
 from trader import accounts, journal, ledger, reconciliation
 from trader.errors import IllegalTransition, OrderUnknown
@@ -28,7 +29,6 @@ from trader.settlement_record import (
     starting_point,
     store,
 )
-from trader.world import REAL, World
 
 if TYPE_CHECKING:
     from datetime import datetime

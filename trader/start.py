@@ -15,6 +15,9 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from market.errors import ExchangeRefused, ExchangeUnreachable
+from market.public_data import PublicData
+from market.world import REAL, World
 from registry.settings import ModelRegistrySettings
 from sql.database import DatabaseSettings, check_schema, open_engine
 from sql.errors import DatabaseError
@@ -23,13 +26,7 @@ from trader.clock import ExchangeClock
 from trader.complaints import complaint
 from trader.desk import Desk
 from trader.endpoint import Answers, Endpoint, EndpointSettings
-from trader.errors import (
-    EndpointTaken,
-    ExchangeRefused,
-    ExchangeUnreachable,
-    LeaseLost,
-    LeaseTaken,
-)
+from trader.errors import EndpointTaken, LeaseLost, LeaseTaken
 from trader.exchange import Exchange
 from trader.executions import ExecutionFeed
 from trader.feed import Feed
@@ -38,11 +35,9 @@ from trader.live import Trader
 from trader.model_cache import ModelCache
 from trader.models import ModelWatch, RegistryClient
 from trader.outage import Outage
-from trader.public_data import PublicData
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.stream import Stream
 from trader.telemetry import InfluxSettings, Telemetry
-from trader.world import REAL, World
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
+from market.instruments import Instrument, Quote, Side, round_down
 from trader.execution import Policy, opening_limit, worst_price
-from trader.market import Instrument, Quote, Side, round_down
 from trader.sizing import Appetite, Size, size
 
 if TYPE_CHECKING:

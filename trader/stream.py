@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from websocket import WebSocketException, WebSocketTimeoutException
 
+from market.world import REAL, World
 from trader.errors import FeedBroken, TraderError
-from trader.world import REAL, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from queue import Queue
 
-    from trader.world import Socket
+    from market.world import Socket
 
 PAUSES = (0.0, 0.0, 1.0, 2.0, 5.0)  # seconds; five keeps within 150 connections in ten minutes
 PROVEN = 60.0  # seconds a connection must last for the next attempt to be instant again

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from trader.errors import ExchangeRefused, ExchangeUnreachable
+from market.errors import ExchangeRefused, ExchangeUnreachable
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,9 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from market.instruments import Instrument
 from trader.execution import Policy
 from trader.limits import Limits
-from trader.market import Instrument
 from trader.outlook import Circumstances
 from trader.sizing import Appetite
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from market import features, history
 from ops import profit
 from ops.bench.circumstances import MINUTE, circumstances, instrument
 from ops.bench.record import END, database, fill
 from ops.bench.timing import milliseconds
 from sql import evidence, explanation, reads, retrainings
 from sql.tables import OrderRow
-from trader import accounts, features, history, journal, outlook, record, settlement_record
+from trader import accounts, journal, outlook, record, settlement_record
 from trader.desk import Desk
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
+from market.instruments import Side, Trade
 from ops.bench.circumstances import MINUTE
 from ops.bench.figures import Figure
 from ops.bench.live import XRP, Rig, rig
 from ops.bench.record import END, database, fill
 from ops.bench.timing import milliseconds, on_schedule
 from trader.events import BookChanged, ClockAdvanced, ExecutionReport
-from trader.market import Side, Trade
 
 if TYPE_CHECKING:
     from datetime import datetime

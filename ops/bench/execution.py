@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
+from market.instruments import Side
 from ops.bench.figures import Figure
 from ops.bench.live import XRP, Rig, rig
 from ops.bench.record import END, database, fill
@@ -20,7 +21,6 @@ from sql import reads
 from trader import journal
 from trader.events import CaughtUp
 from trader.executions import ExecutionFeed
-from trader.market import Side
 from trader.orders import Order, Status, client_order_id
 
 if TYPE_CHECKING:

@@ -16,15 +16,15 @@ import ccxt
 import ccxt.pro
 from aiohttp import WSMessage, WSMsgType
 
+from market.bars import BarBuilder
+from market.features import Features
+from market.instruments import Instrument
 from ops.bench.blast import blasting
 from ops.bench.exchange import listen, running
 from ops.bench.figures import Figure
-from trader.bars import BarBuilder
 from trader.errors import FeedBroken
 from trader.events import Traded, Untrusted
-from trader.features import Features
 from trader.feed import Feed
-from trader.market import Instrument
 from trader.stream import Disconnected, Stream
 
 if TYPE_CHECKING:

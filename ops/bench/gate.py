@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from scipy import stats
 
+from market import features
 from ops.bench import markets
 from ops.bench.figures import Figure
 from ops.bench.teaching import HORIZON, MINUTE
@@ -24,7 +25,6 @@ from registry.errors import TrainingRefused
 from registry.retraining import Origin, retrain
 from registry.settings import StudySettings
 from registry.training import Plan as Terms
-from trader import features
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -21,12 +21,14 @@ import xgboost as xgb
 from requests.adapters import BaseAdapter
 from sqlalchemy.orm import Session
 
+from market import features, history
+from market.bars import BarBuilder
+from market.public_data import PublicData
+from market.world import World
 from ops.bench.circumstances import MINUTE, instrument
 from ops.bench.record import END
 from registry.contract import Contract
 from registry.served import ServedModel
-from trader import features, history
-from trader.bars import BarBuilder
 from trader.clock import ExchangeClock
 from trader.desk import Desk
 from trader.events import ModelLoaded
@@ -35,10 +37,8 @@ from trader.lease import Lease
 from trader.live import Trader
 from trader.metrics import Metrics
 from trader.outage import Outage
-from trader.public_data import PublicData
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.telemetry import InfluxSettings, Telemetry
-from trader.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path

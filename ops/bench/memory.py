@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import psutil
 from sqlalchemy.orm import Session
 
+from market.world import World
 from ops.bench.caller import ask
 from ops.bench.exchange import running
 from ops.bench.figures import Figure
@@ -22,7 +23,6 @@ from ops.bench.reconnect import alive, whole
 from ops.bench.record import database
 from ops.ports import any_free
 from sql import reads
-from trader.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xgboost as xgb
 
+from market import features
 from ops.bench.figures import Figure
 from ops.bench.teaching import MINUTE, market, serve, teach
 from ops.bench.timing import milliseconds, percentile
-from trader import features
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from market.world import World
 from ops.bench.caller import ask
 from ops.bench.exchange import running
 from ops.bench.figures import Figure
@@ -23,7 +24,6 @@ from trader.settings import ExchangeSettings, TraderSettings
 from trader.start import assemble, open_streams
 from trader.stream import Connected, Stream
 from trader.telemetry import InfluxSettings, Telemetry
-from trader.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

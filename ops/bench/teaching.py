@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from market import features
 from registry import served
 from registry.contract import digest
 from registry.retraining import Origin, retrain
 from registry.settings import StudySettings
 from registry.training import Plan as Terms
-from trader import features
 
 if TYPE_CHECKING:
     from registry.retraining import Candidate

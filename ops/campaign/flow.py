@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from market.errors import ExchangeRefused, ExchangeUnreachable
 from trader import record, settlement
-from trader.errors import ExchangeRefused, ExchangeUnreachable
 from trader.exchange import Exchange
 
 if TYPE_CHECKING:
+    from market.world import World
     from ops.campaign.storage import Storage
     from ops.campaign.timeline import Timeline
     from trader.settings import ExchangeSettings
-    from trader.world import World
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import xgboost
 
+from market import features
 from registry.contract import Contract
 from registry.served import ServedModel
-from trader import features
 from trader.events import ModelLoaded
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from trader import history, journal
+from market import history
+from trader import journal
 from trader.closing import close_bar
 from trader.exchange import Exchange
 from trader.live import Trader
@@ -16,7 +17,7 @@ from trader.orders import LostTrack, Rejected
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from trader.bars import Bar
+    from market.bars import Bar
     from trader.desk import Desk
     from trader.orders import Accepted, Order
 

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
+from market.errors import ExchangeRefused, ExchangeUnreachable
 from ops.campaign.points import Crash
 from ops.campaign.venue import PULSE, SimulatedExchange
 from sql.errors import DatabaseError
 from trader import start
-from trader.errors import ExchangeRefused, ExchangeUnreachable, LeaseLost, LeaseTaken
+from trader.errors import LeaseLost, LeaseTaken
 from trader.lease import Lease
 from trader.telemetry import InfluxSettings, Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from market.world import World
     from ops.campaign.storage import Storage
     from ops.campaign.timeline import Timeline
     from ops.campaign.wires import Door
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from trader.live import Trader
     from trader.settings import ExchangeSettings, TraderSettings
     from trader.stream import Stream
-    from trader.world import World
 
 BACKOFF = (1.0, 2.0, 5.0)  # seconds until a trader that ended is started again
 # How `friday trade` ends of its own accord, with a code of its own; all else is a defect.

@@ -13,6 +13,10 @@ from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from market import history
+from market.bars import BarBuilder, interval_start
+from market.features import WARM_UP
+from market.instruments import Side, Trade
 from ops.campaign.flow import ReconciliationFlow
 from ops.campaign.markets import SYMBOL, path_of
 from ops.campaign.model import scripted
@@ -26,10 +30,7 @@ from ops.campaign.wires import ADDRESS, SOCKETS, Door, simulated_world
 from sandbox.calamities import relieve
 from sandbox.instruments import BY_SYMBOL
 from sql.tables import OrderRow
-from trader import history, journal
-from trader.bars import BarBuilder, interval_start
-from trader.features import WARM_UP
-from trader.market import Side, Trade
+from trader import journal
 from trader.settings import ExchangeSettings, TraderSettings
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 from websocket import WebSocketConnectionClosedException, WebSocketTimeoutException
 
+from market.world import World
 from ops.campaign.venue import Line, Lost, SimulatedExchange, TooSlow
-from trader.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
+from market import history
 from ops.commands.account import engine
 from ops.commands.printing import as_json, dump, show
 from ops.errors import AnswerIsNo
 from sql import evidence
-from trader import history
 
 seconds = click.option(
     "--interval-seconds",
@@ -30,13 +30,13 @@ DAYS = click.IntRange(1, 3_650)
 @click.option("--days", default=14, show_default=True, type=DAYS, help="How far back.")
 def ingest_command(symbol: str, interval_seconds: int, days: int) -> None:
     """Fetch the bars that are missing, from the exchange's public history."""
-    from trader import ingestion
-    from trader.public_data import PublicData
-    from trader.settings import ExchangeSettings
+    from market import ingestion
+    from market.public_data import PublicData
+    from market.settings import PublicDataSettings
 
     outcome = ingestion.ingest(
         engine(),
-        PublicData(ExchangeSettings()),
+        PublicData(PublicDataSettings()),
         symbol,
         timedelta(seconds=interval_seconds),
         timedelta(days=days),

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
+from ops import kill
 from ops.commands.account import because, who
 from sql.database import DatabaseSettings, open_engine
 from sql.errors import DatabaseError
-from trader import kill
 from trader.exchange import Exchange
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xgboost
 
+from market import features
 from registry import served
 from registry.contract import Contract, digest, to_json
 from registry.served import ServedModel
-from trader import features
 from trader.model_cache import ModelCache, Version
 
 if TYPE_CHECKING:

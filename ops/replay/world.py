@@ -19,6 +19,7 @@ import requests
 import websocket
 from requests.adapters import BaseAdapter
 
+from market.world import Found, World, http_session
 from ops.replay.tape import LOOP, Diverged
 from registry import contract
 from registry.contract import model_name
@@ -26,7 +27,6 @@ from registry.served import ServedModel, read_booster
 from trader import events
 from trader.events import ModelLoaded
 from trader.recording import question
-from trader.world import Found, World, http_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

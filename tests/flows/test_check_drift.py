@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from drift.verdict import Kind
 from flows.check_drift import check_drift, judge_window, read_window
+from market import features
 from registry.contract import model_name
 from sql.tables import DriftResultRow, PredictionRow, PriceBarRow
-from trader import features
 
 SYMBOL = "XRP/USD"
 MINUTE = timedelta(minutes=1)

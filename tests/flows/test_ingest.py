@@ -10,8 +10,8 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from flows.ingest import ingest
-from trader.errors import ExchangeRefused
-from trader.history import read_bars
+from market.errors import ExchangeRefused
+from market.history import read_bars
 
 FIRST = 1_790_000_040  # a whole minute
 NOW = FIRST + 86_400 + 30

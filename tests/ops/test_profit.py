@@ -6,10 +6,11 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.orm import Session
 
+from market import history
+from market.bars import Bar
+from market.instruments import Side
 from ops.profit import profits
-from trader import accounts, history, journal
-from trader.bars import Bar
-from trader.market import Side
+from trader import accounts, journal
 from trader.orders import Filled, Order, client_order_id
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -19,10 +19,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from waiting import until
 
+from market import features
 from ops.cli import main
 from registry import contract, served
 from registry.contract import Contract
-from trader import features, record
+from trader import record
 from trader.model_cache import ModelCache, Version
 
 pytestmark = pytest.mark.slow

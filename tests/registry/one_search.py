@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import markets
 
+from market import features
 from registry import training
 from registry.labels import label
 from registry.search import search
 from registry.settings import StudySettings
 from registry.training import Plan
-from trader import features
 
 MARKET, NAME = "XRP/USD", "xrp-usd-one"
 

@@ -13,10 +13,10 @@ import pytest
 import xgboost as xgb
 from sklearn.model_selection import KFold
 
+from market import features
 from registry import evaluation, leaks, probes, splits
 from registry.labels import label
 from registry.splits import Split
-from trader import features
 
 MINUTE = timedelta(minutes=1)
 HORIZON = 30

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import mlflow
 import pytest
 
+from market import features
 from registry import contract, registration, served, store
 from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
 from registry.settings import ModelRegistrySettings
-from trader import features
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from training_runs import MINUTE, retrained
 
+from market import features
 from registry import probes, training
 from registry.errors import TrainingRefused
 from registry.labels import label, triple_barrier
 from registry.search import search
 from registry.settings import StudySettings
 from registry.training import Plan
-from trader import features
 
 PLAN = Plan(interval=MINUTE, horizon=10, cost=0.005, trials=2)
 

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
+from market import features
 from registry.retraining import Origin, retrain
 from registry.settings import StudySettings
 from registry.training import Plan
-from trader import features
 
 MINUTE = timedelta(minutes=1)
 ORIGIN = Origin(symbol="XRP/USD", feature_hash=features.HASH, git_commit="unknown")

@@ -7,9 +7,9 @@ from hashlib import sha256
 import numpy as np
 import xgboost as xgb
 
+from market import features
 from registry import contract as terms
 from registry import served
-from trader import features
 from trader.model_cache import FILES, Version
 
 WIDTH = len(features.NAMES)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from trader.market import Instrument, Side
+from market.instruments import Instrument, Side
 from trader.orders import Accepted, Cancelled, Filled, Order, client_order_id
 
 NOON = datetime.fromtimestamp(1_790_000_000, UTC)

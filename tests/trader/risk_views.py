@@ -6,8 +6,8 @@ from decimal import Decimal
 from kraken_messages import instrument
 from orders_of_ours import NOON
 
+from market.instruments import Quote, Side
 from trader.limits import Claim, Limits, Proposal, Sent, Standing, State, View
-from trader.market import Quote, Side
 
 MINUTE = timedelta(minutes=1)
 CLAIM = Claim(probability=0.8, bar=NOON, feature_hash="f")

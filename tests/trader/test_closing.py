@@ -14,17 +14,18 @@ from orders_of_ours import order as desk_order
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from market import features, history
+from market.bars import Bar
+from market.instruments import Quote
 from registry.contract import Contract
 from registry.served import ServedModel
 from sql.tables import DecisionRow, OrderRow, PredictionRow
-from trader import accounts, deployment, features, history, journal, ledger, record
-from trader.bars import Bar
+from trader import accounts, deployment, journal, ledger, record
 from trader.closing import close_bar, decide_again, flatten
 from trader.desk import Desk
 from trader.events import ModelLoaded
 from trader.execution import Policy
 from trader.limits import Limits
-from trader.market import Quote
 from trader.orders import Cancelled, Filled, Status
 
 MINUTE = timedelta(minutes=1)

@@ -7,8 +7,8 @@ import pytest
 from orders_of_ours import NOON, order
 from paper_exchange import PaperExchange, serving
 
+from market.errors import ExchangeRefused, ExchangeUnreachable
 from trader.answers import asset_name, moment
-from trader.errors import ExchangeRefused, ExchangeUnreachable
 from trader.orders import Accepted, LostTrack, Rejected
 
 

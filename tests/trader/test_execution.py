@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from kraken_messages import instrument
 from orders_of_ours import NOON, order
 
+from market.instruments import Quote, Side
 from trader.execution import Amend, Cancel, Keep, Policy, follow, opening_limit, worst_price
 from trader.limits import State
-from trader.market import Quote, Side
 from trader.orders import Status
 
 PATIENCE = timedelta(seconds=30)

@@ -13,10 +13,10 @@ from orders_of_ours import NOON, accepted, cancelled, filled, order
 from sqlalchemy.orm import Session
 from test_strategy import situation
 
+from market.instruments import Side
 from sql import explanation, reads
 from trader import accounts, journal, ledger, record
 from trader.errors import IllegalTransition, OrderUnknown
-from trader.market import Side
 from trader.orders import (
     Amending,
     AmendRefused,

@@ -12,9 +12,12 @@ from paper_exchange import PaperExchange, serving
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from market import history
+from market.bars import interval_start
+from market.instruments import Side, Trade
+from market.world import REAL
 from sql import reads
-from trader import accounts, history, journal, record
-from trader.bars import interval_start
+from trader import accounts, journal, record
 from trader.clock import ExchangeClock
 from trader.desk import Desk
 from trader.errors import LeaseTaken
@@ -22,13 +25,11 @@ from trader.events import CaughtUp, ExecutionReport, ModelRefused, Traded
 from trader.exchange import Exchange
 from trader.lease import Lease
 from trader.live import Trader
-from trader.market import Side, Trade
 from trader.orders import Rejected, Status
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.stream import Disconnected
 from trader.telemetry import InfluxSettings, Telemetry
-from trader.world import REAL
 
 AWAY = ExchangeSettings(
     rest_url="http://127.0.0.1:1", api_key="key", api_secret="c2VjcmV0", request_interval_seconds=0

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from market.instruments import Side
 from trader.ledger import EXCHANGE, Line, fill_lines, imbalance, opening_lines
-from trader.market import Side
 from trader.position import Position
 
 amounts = st.decimals("0.00000001", 10**6, places=8)

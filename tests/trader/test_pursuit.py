@@ -10,11 +10,11 @@ from orders_of_ours import NOON, XRP, accepted, cancelled, filled, order
 from paper_exchange import PaperExchange, serving
 from sqlalchemy.orm import Session
 
+from market.instruments import Quote, Side
 from sql import explanation
 from trader import journal, record
 from trader.desk import Desk
 from trader.limits import Limits
-from trader.market import Quote, Side
 from trader.orders import client_order_id
 from trader.pursuit import pursue
 

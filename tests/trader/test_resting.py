@@ -14,12 +14,12 @@ import pytest
 from circumstances_of_ours import circumstances
 from sqlalchemy.orm import Session
 
+from market.instruments import Quote, Side
 from sql import explanation, reads
 from trader import journal, settlement
 from trader.desk import Desk
 from trader.exchange import Exchange
 from trader.execution import worst_price
-from trader.market import Quote, Side
 from trader.orders import Order, Status, client_order_id
 from trader.pursuit import pursue
 from trader.settings import ExchangeSettings

@@ -11,8 +11,8 @@ from kraken_messages import instrument
 from orders_of_ours import NOON
 from risk_views import CLAIM, MINUTE, SENT, lost, proposal, sale, view
 
+from market.instruments import Quote
 from trader.limits import Act, Allowed, Limits, Refused, State, pressure, state_for
-from trader.market import Quote
 from trader.risk import CHECKS, check
 
 HELD = {"position": Decimal(100)}

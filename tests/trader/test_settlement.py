@@ -8,9 +8,9 @@ from orders_of_ours import NOON, accepted, order
 from paper_exchange import PaperExchange, serving
 from sqlalchemy.orm import Session
 
+from market.errors import ExchangeUnreachable
 from sql import reads
 from trader import accounts, journal, settlement
-from trader.errors import ExchangeUnreachable
 from trader.orders import LostTrack, Rejected, Status
 
 AT_ONCE = timedelta(0)

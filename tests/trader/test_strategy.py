@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kraken_messages import instrument
 
+from market.instruments import Quote, Side
 from trader.execution import Policy
-from trader.market import Quote, Side
 from trader.sizing import Appetite
 from trader.strategy import Situation, decide
 

@@ -7,7 +7,7 @@ from threading import Thread
 from kraken_messages import book_text, instrument, trade_text
 from websockets.sync.server import serve
 
-from trader.errors import ExchangeUnreachable
+from market.errors import ExchangeUnreachable
 from trader.events import BookChanged, Traded, Trusted
 from trader.feed import Feed
 from trader.stream import Connected, Disconnected, Stream

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from market.instruments import Instrument
 from trader.book import Book
-from trader.market import Instrument
 from trader.wire import BookUpdate
 
-RECORDED = Path(__file__).parents[3] / "shared" / "fixtures" / "kraken"
+RECORDED = Path(__file__).parents[2] / "shared" / "fixtures" / "kraken"
 
 
 def instrument(**changes):

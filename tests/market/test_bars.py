@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trader.bars import Bar, BarBuilder, interval_start, resample
-from trader.market import Side, Trade
+from market.bars import Bar, BarBuilder, interval_start, resample
+from market.instruments import Side, Trade
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from market import public_data
+from market.bars import interval_start, resample
+from market.errors import ExchangeUnreachable
+from market.history import last_bars, record_bars
+from market.ingestion import ingest, without_holes
+from market.instruments import Side, Trade
 from sql.tables import PriceBarRow
-from trader import public_data
-from trader.bars import interval_start, resample
-from trader.errors import ExchangeUnreachable
-from trader.history import last_bars, record_bars
-from trader.ingestion import ingest, without_holes
-from trader.market import Side, Trade
 
 MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
 NOW = datetime(2026, 1, 3, 12, 0, 30, tzinfo=UTC)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+Beside = tuple[Decimal | None, Decimal | None]  # closes of the peer and of the leader
 WHOLE = Decimal(1)
 LEADER = "BTC/USD"  # the market that the others follow
 # A market of its own kind, and the leader.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import cos, fsum, isnan, log, nan, pi, sin
 from typing import TYPE_CHECKING, NamedTuple
 
-from trader import kernels
+from market import kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

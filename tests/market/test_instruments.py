@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kraken_messages import instrument
 
-from trader.market import Quote, Side, Trade, round_down, round_price
+from market.instruments import Quote, Side, Trade, round_down, round_price
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

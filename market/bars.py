@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from trader.market import Side
+from market.instruments import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from trader.market import Trade
+    from market.instruments import Trade
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOTHING = Decimal(0)

@@ -11,9 +11,9 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trader import features, kernels
-from trader.bars import Bar
-from trader.features import NAMES, WARM_UP, Features, compute
+from market import features, kernels
+from market.bars import Bar
+from market.features import NAMES, WARM_UP, Features, compute
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

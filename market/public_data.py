@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import ccxt
 
-from trader.bars import Bar
-from trader.errors import ExchangeRefused, ExchangeUnreachable, TraderError
-from trader.market import Side, Trade
-from trader.world import REAL, World
+from market.bars import Bar
+from market.errors import ExchangeRefused, ExchangeUnreachable, MarketError
+from market.instruments import Side, Trade
+from market.world import REAL, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trader.settings import ExchangeSettings
+    from market.settings import PublicDataSettings
 
 CANDLE_MINUTES = frozenset({1, 5, 15, 30, 60, 240, 1440, 10080})
 CANDLES = 720  # the exchange keeps no more, and the last of them is unfinished
@@ -28,7 +28,7 @@ SIDES = {"b": Side.BUY, "s": Side.SELL}
 class PublicData:
     """Ask the exchange what happened in its markets, no faster than it allows."""
 
-    def __init__(self, settings: ExchangeSettings, *, world: World = REAL) -> None:
+    def __init__(self, settings: PublicDataSettings, *, world: World = REAL) -> None:
         self._world = world
         self._pause = settings.request_interval_seconds
         self._asked = float("-inf")
@@ -99,7 +99,7 @@ class PublicData:
             raise ExchangeRefused(f"the exchange sent what makes no sense: {error}") from None
 
 
-def _translated(error: ccxt.BaseError) -> TraderError:
+def _translated(error: ccxt.BaseError) -> MarketError:
     # ccxt calls some failed gateways (524) a refusal; only an answer has an error list.
     if isinstance(error, ccxt.NetworkError) or '"error"' not in str(error):
         return ExchangeUnreachable(f"the exchange did not answer: {error}")

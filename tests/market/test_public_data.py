@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from trader.errors import ExchangeRefused, ExchangeUnreachable
-from trader.market import Side
-from trader.public_data import PublicData
+from market.errors import ExchangeRefused, ExchangeUnreachable
+from market.instruments import Side
+from market.public_data import PublicData
 from trader.settings import ExchangeSettings
 
 MINUTE = timedelta(minutes=1)

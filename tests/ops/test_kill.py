@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from trader import kill, record
-from trader.errors import ExchangeRefused, ExchangeUnreachable
+from market.errors import ExchangeRefused, ExchangeUnreachable
+from ops import kill
+from trader import record
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, TextIO
 
-from trader.bars import Bar, interval_start
-from trader.errors import FileRefused
+from market.bars import Bar, interval_start
+from market.errors import FileRefused
 
 if TYPE_CHECKING:
     from datetime import timedelta

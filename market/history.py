@@ -12,10 +12,10 @@ from sqlalchemy import Double, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 
+from market.bars import EPOCH, Bar, interval_start
+from market.csv_bars import read_csv
+from market.instruments import neighbours
 from sql.tables import OutcomeRow, PriceBarRow
-from trader.bars import EPOCH, Bar, interval_start
-from trader.csv_bars import read_csv
-from trader.market import neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine, ScalarSelect, Select
     from sqlalchemy.orm import Session
 
-    from trader.desk import Beside
+    from market.instruments import Beside
 
 COLUMNS = ("open", "high", "low", "close", "volume", "bought", "trades")
 

@@ -16,9 +16,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from market.errors import ExchangeUnreachable
 from sql.errors import DatabaseError
 from trader import record
-from trader.errors import ExchangeUnreachable
 from trader.settings import ExchangeSettings
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from trader import history
-from trader.bars import Bar, BarBuilder, interval_start, quiet_bars
-from trader.public_data import CANDLE_MINUTES, CANDLES
+from market import history
+from market.bars import Bar, BarBuilder, interval_start, quiet_bars
+from market.public_data import CANDLE_MINUTES, CANDLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from trader.market import Trade
-    from trader.public_data import PublicData
+    from market.instruments import Trade
+    from market.public_data import PublicData
 
     Range = tuple[datetime, datetime]
 

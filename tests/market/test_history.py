@@ -10,10 +10,9 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from sql.tables import OutcomeRow, PriceBarRow
-from trader.bars import Bar
-from trader.errors import FileRefused
-from trader.history import (
+from market.bars import Bar
+from market.errors import FileRefused
+from market.history import (
     closes_beside,
     gaps,
     import_csv,
@@ -22,6 +21,7 @@ from trader.history import (
     record_bars,
     settle_outcomes,
 )
+from sql.tables import OutcomeRow, PriceBarRow
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trader import columns, kernels
-from trader.columns import LONG, MIDDLE, NAMES, Row, Window
+from market import columns, kernels
+from market.columns import LONG, MIDDLE, NAMES, Row, Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from trader.bars import Bar
-    from trader.desk import Beside
+    from market.bars import Bar
+    from market.instruments import Beside
 
 __all__ = ["HASH", "NAMES", "WARM_UP", "Features", "compute"]
 

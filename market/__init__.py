@@ -1,0 +1,1 @@
+"""What trades where, what it did, and what a model sees of it."""

@@ -1,0 +1,25 @@
+"""Everything that asking for market data raises on purpose.
+
+* MarketError
+    * ExchangeUnreachable    the exchange did not answer a question; ask again later
+    * ExchangeRefused        the exchange answered, and the answer is no
+    * FileRefused            a file to import is not what its format promises
+"""
+
+from __future__ import annotations
+
+
+class MarketError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+class ExchangeUnreachable(MarketError):
+    """The exchange did not answer a question that changes nothing; ask again later."""
+
+
+class ExchangeRefused(MarketError):
+    """The exchange answered and refused; the message is its own."""
+
+
+class FileRefused(MarketError):
+    """A file to import is not what its format promises; nothing of it was kept."""
