@@ -16,16 +16,6 @@ from ops.cli import cli
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = "drift experiments flows market ops registry sandbox sql trader".split()
-    "drift",
-    "experiments",
-    "flows",
-    "market",
-    "ops",
-    "registry",
-    "sandbox",
-    "sql",
-    "trader",
-]
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 README = (ROOT / "README.md").read_text()
