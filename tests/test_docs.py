@@ -15,7 +15,17 @@ from pydantic_settings import BaseSettings
 from ops.cli import cli
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = "drift experiments flows market ops registry sandbox sql trader".split()
+PACKAGES = [
+    "drift",
+    "experiments",
+    "flows",
+    "market",
+    "ops",
+    "registry",
+    "sandbox",
+    "sql",
+    "trader",
+]
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 README = (ROOT / "README.md").read_text()

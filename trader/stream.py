@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from websocket import WebSocketException, WebSocketTimeoutException
 
+from market.errors import MarketError
 from market.world import REAL, World
 from trader.errors import FeedBroken, TraderError
 
@@ -67,7 +68,7 @@ class Stream:
         name: What Connected and Disconnected call it.
         url: Where the exchange listens.
         make_feed: Called for every connection with the time it stood, in seconds of
-            a clock that never goes back; may raise TraderError, which counts as a
+            a clock that never goes back; may raise MarketError, which counts as a
             failed attempt.
         queue: Where events go.
     """
@@ -117,7 +118,7 @@ class Stream:
                 self._queue.put(Connected(stream=self._name))
             else:
                 self._exchange(*self._line)
-        except (TraderError, WebSocketException, OSError, ValueError) as error:
+        except (MarketError, TraderError, WebSocketException, OSError, ValueError) as error:
             self._hang_up()
             reason = f"{type(error).__name__}: {error}"
             self._queue.put(Disconnected(stream=self._name, reason=reason))
@@ -135,7 +136,7 @@ class Stream:
         socket = self._world.connect(self._url, CONNECT_TIMEOUT)
         try:
             feed = self._make_feed(self._world.monotonic())
-        except TraderError:
+        except (MarketError, TraderError):
             socket.close()
             raise
         socket.settimeout(WAIT)
