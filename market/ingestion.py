@@ -1,37 +1,32 @@
-"""Fill the holes in the bars on record from the exchange's public history.
+"""Fill the holes in the bars on record from a source that knows what was in them.
 
-Bars are built from the exchange's trades, which tell who came to buy, with the builder the
-live trader uses. Only recent bars of a quarter of an hour and more come from the exchange's
-own candles, since their trades would take thousands of requests. Every page is committed,
-so a run that is cut short is continued by the next, and a run that has nothing to do asks
-for nothing.
+Every page is committed, so a run that is cut short is continued by the next, and a run
+that has nothing to do asks for nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from market import history
-from market.bars import Bar, BarBuilder, interval_start, quiet_bars
-from market.public_data import CANDLE_MINUTES, CANDLES
+from market import history, kraken_history
+from market.bars import interval_start
+from market.kraken_history import SETTLING
+from market.providers import Wanted, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from decimal import Decimal
+    from collections.abc import Callable
+    from datetime import datetime
 
     from sqlalchemy import Engine
 
-    from market.instruments import Trade
+    from market.providers import Provider, Range
     from market.public_data import PublicData
 
-    Range = tuple[datetime, datetime]
-
-SHORTEST_CANDLE = timedelta(minutes=15)
-SETTLING = timedelta(seconds=2)  # the exchange's history may lag its trading a little
+AT_ONCE = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +39,8 @@ class Ingested:
     end: datetime
     bars: int
     new: int
-    requests: int
     gaps: tuple[Range, ...]
+    requests: int = 0
 
     @property
     def reason(self) -> str:
@@ -67,6 +62,55 @@ class Ingested:
         return rows + [{"what": "missing", "value": f"{a} to {b}"} for a, b in self.gaps]
 
 
+def fill(
+    engine: Engine,
+    provider: Provider,
+    wanted: Wanted,
+    *,
+    distance: timedelta = AT_ONCE,
+    progress: Callable[[datetime], None] | None = None,
+) -> Ingested:
+    """Ask a provider for those of the bars wanted that are not on record.
+
+    Args:
+        engine: Where the record is kept.
+        provider: Who knows the bars.
+        wanted: The market and the range, of which only whole intervals count.
+        distance: Holes no farther apart than this are asked for at once.
+        progress: Told how far it has come after every page.
+
+    Raises:
+        ExchangeUnreachable: The source does not answer; run it again later.
+        ExchangeRefused: The source does not know the market, or refuses the key.
+        ValueError: The range holds no bar.
+    """
+    symbol, interval = wanted.symbol, wanted.interval
+    start, end = interval_start(wanted.start, interval), interval_start(wanted.end, interval)
+    if start >= end:
+        raise ValueError(f"no bar of {interval} lies between {start} and {end}")
+    with Session(engine) as session:
+        new = 0
+        for first, last in joined(history.gaps(session, symbol, interval, start, end), distance):
+            close = history.close_before(session, symbol, interval, first)
+            session.rollback()  # nothing stays open while the source is waited for
+            for page in provider(replace(wanted, start=first, end=last, close=close)):
+                new += history.record_bars(session, page.bars, page.source)
+                session.commit()
+                if progress is not None and page.bars:
+                    progress(page.bars[-1].end)
+        left = history.gaps(session, symbol, interval, start, end)
+    missing = sum((last - first) // interval for first, last in left)
+    return Ingested(
+        symbol=symbol,
+        interval=interval,
+        start=start,
+        end=end,
+        bars=(end - start) // interval - missing,
+        new=new,
+        gaps=tuple(left),
+    )
+
+
 def ingest(
     engine: Engine,
     data: PublicData,
@@ -77,7 +121,7 @@ def ingest(
     until: datetime | None = None,
     progress: Callable[[datetime], None] | None = None,
 ) -> Ingested:
-    """Make the bars of the span before `until` complete, as far as the exchange knows.
+    """Make the bars of the span before `until` complete, as far as Kraken knows.
 
     Args:
         engine: Where the record is kept.
@@ -100,105 +144,7 @@ def ingest(
     asked = data.requests
     now = data.now()
     end = interval_start(min(until or now, now - SETTLING), interval)
-    start = interval_start(end - span, interval)
-    with Session(engine) as session:
-        new = 0
-        for hole in history.gaps(session, symbol, interval, start, end):
-            for bars, source in _fetch(session, data, symbol, interval, hole=hole, now=now):
-                new += history.record_bars(session, bars, source)
-                session.commit()
-                if progress is not None and bars:
-                    progress(bars[-1].end)
-        left = history.gaps(session, symbol, interval, start, end)
-    missing = sum((last - first) // interval for first, last in left)
-    return Ingested(
-        symbol=symbol,
-        interval=interval,
-        start=start,
-        end=end,
-        bars=(end - start) // interval - missing,
-        new=new,
-        requests=data.requests - asked,
-        gaps=tuple(left),
-    )
-
-
-def _fetch(
-    session: Session,
-    data: PublicData,
-    symbol: str,
-    interval: timedelta,
-    *,
-    hole: Range,
-    now: datetime,
-) -> Iterator[tuple[list[Bar], str]]:
-    start, end = hole
-    kept_since = _candles_since(interval, now)
-    if start < kept_since:
-        older = min(end, kept_since)
-        close = history.close_before(session, symbol, interval, start)
-        builder = BarBuilder(symbol, interval, begin=start, close=close)
-        for bars in from_trades(builder, _pages(data, symbol, start, older), older):
-            yield bars, "trades"
-    if end > kept_since:
-        newer = max(start, kept_since)
-        close = history.close_before(session, symbol, interval, newer)
-        candles = data.candles(symbol, interval, newer)
-        yield without_holes(candles, newer, end, close), "candles"
-
-
-def _candles_since(interval: timedelta, now: datetime) -> datetime:
-    short = interval < SHORTEST_CANDLE or bool(interval % timedelta(minutes=1))
-    if short or interval // timedelta(minutes=1) not in CANDLE_MINUTES:
-        return datetime.max.replace(tzinfo=UTC)
-    return interval_start(now, interval) - (CANDLES - 2) * interval
-
-
-def _pages(data: PublicData, symbol: str, start: datetime, end: datetime) -> Iterator[list[Trade]]:
-    cursor, last_id = int(start.timestamp()) * 1_000_000_000 - 1, -1
-    while True:
-        trades, following = data.trades(symbol, cursor)
-        found = bool(trades) and trades[-1].trade_id > last_id
-        if found:
-            yield trades
-            last_id = trades[-1].trade_id
-        if not trades or trades[-1].at >= end or (following <= cursor and not found):
-            return
-        # Trades of one instant may be split between two pages: go back by the smallest
-        # step, since the builder takes every id once, unless that brought nothing new.
-        cursor = following - 1 if found else following
-
-
-def from_trades(
-    builder: BarBuilder, pages: Iterator[list[Trade]], end: datetime
-) -> Iterator[list[Bar]]:
-    """Build bars page by page from every trade up to the end; the last page closes it."""
-    for trades in pages:
-        yield [bar for one in trades if one.at < end for bar in builder.add(one)]
-    yield builder.advance(end)
-
-
-def without_holes(
-    candles: list[Bar], start: datetime, end: datetime, close: Decimal | None
-) -> list[Bar]:
-    """Return the bars from start up to end, with the quiet ones that the source left out.
-
-    Args:
-        candles: Bars in order; those outside are ignored.
-        start: The first bar's start.
-        end: The end of the last bar.
-        close: The price before the start, if known; without it, bars begin with the
-            first candle.
-    """
-    bars: list[Bar] = []
-    expected = start
-    for candle in candles:
-        if candle.start < expected or candle.end > end:
-            continue
-        if close is not None:
-            bars += quiet_bars(candle.symbol, candle.interval, expected, candle.start, close)
-        bars.append(candle)
-        expected, close = candle.end, candle.close
-    if bars and close is not None:
-        bars += quiet_bars(bars[0].symbol, bars[0].interval, expected, end, close)
-    return bars
+    source = kraken_history.provider(data, now)
+    wanted = Wanted(symbol=symbol, interval=interval, start=end - span, end=end)
+    outcome = fill(engine, source, wanted, progress=progress)
+    return replace(outcome, requests=data.requests - asked)

@@ -26,7 +26,7 @@ MAY_IMPORT = {
 PURE = {
     "drift": "performance distributions findings verdict window",
     "experiments": "assignment sequential analysis planning",
-    "market": "bars columns features instruments kernels",
+    "market": "bars columns features instruments kernels providers",
     "registry": "contract evaluation gate labels leaks overfitting rivalry splits uniqueness",
     "sandbox": (
         "accounts amendment book candles checks choices chronicle entry errors exchange faults"

@@ -14,8 +14,9 @@ from market import public_data
 from market.bars import interval_start, resample
 from market.errors import ExchangeUnreachable
 from market.history import last_bars, record_bars
-from market.ingestion import ingest, without_holes
+from market.ingestion import ingest
 from market.instruments import Side, Trade
+from market.providers import without_holes
 from sql.tables import PriceBarRow
 
 MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
