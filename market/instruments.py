@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Beside = tuple[Decimal | None, Decimal | None]  # closes of the peer and of the leader
 WHOLE = Decimal(1)
+# No price or quantity is beyond these; arithmetic with what is may overflow.
+SMALLEST, LARGEST = Decimal("1e-15"), Decimal("1e15")
 LEADER = "BTC/USD"  # the market that the others follow
 # A market of its own kind, and the leader.
 NEIGHBOURS = {
@@ -80,7 +82,7 @@ class Trade:
 
     def __post_init__(self) -> None:
         for amount in (self.price, self.quantity):
-            if not (amount.is_finite() and amount > 0):
+            if not (amount.is_finite() and SMALLEST <= amount <= LARGEST):
                 raise ValueError(f"not a trade: {self.quantity} at {self.price}")
 
 

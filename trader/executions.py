@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from market.instruments import Side
+from market.instruments import LARGEST, Side
 from trader import wire
 from trader.errors import FeedBroken
 from trader.events import AccountEvent, BalanceChanged, CaughtUp, ExecutionReport, SystemStatus
@@ -129,7 +129,7 @@ class ExecutionFeed:
 
 def _report(row: wire.ExecutionRow, *, snapshot: bool) -> ExecutionReport:
     amounts = (row.last_qty, row.last_price, row.cost, row.cum_qty, *(fee.qty for fee in row.fees))
-    if not all(amount is None or amount.is_finite() for amount in amounts):
+    if not all(amount is None or _is_sane(amount) for amount in amounts):
         raise ValueError(f"an amount is not a number: {row}")
     assets = {fee.asset for fee in row.fees}
     if len(assets) > 1:
@@ -156,6 +156,10 @@ def _report(row: wire.ExecutionRow, *, snapshot: bool) -> ExecutionReport:
 
 
 def _balance(row: wire.BalanceRow, *, snapshot: bool) -> BalanceChanged:
-    if not row.balance.is_finite():
+    if not _is_sane(row.balance):
         raise ValueError(f"a balance is not a number: {row}")
     return BalanceChanged(asset=row.asset, balance=row.balance, at=row.timestamp, snapshot=snapshot)
+
+
+def _is_sane(amount: Decimal) -> bool:
+    return amount.is_finite() and amount.copy_abs() <= LARGEST

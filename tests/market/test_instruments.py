@@ -44,7 +44,7 @@ def test_a_price_below_the_smallest_step_is_refused():
         round_price(1e-9, instrument(), Side.BUY)
 
 
-@pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity"])
+@pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity", "2e543210", "1e-543210"])
 def test_an_impossible_trade_cannot_be_built(price):
     with pytest.raises(ValueError, match="not a trade"):
         Trade(

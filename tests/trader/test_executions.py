@@ -120,6 +120,7 @@ def test_each_channel_counts_its_own_messages():
         message("executions", "null"),
         message("executions", 1, "{}"),
         message("executions", 1, TRADE.replace("10.00000000", '"NaN"')),
+        message("executions", 1, TRADE.replace("10.00000000", "1e7654321")),
         message("executions", 1, TRADE.replace('"buy"', '"hold"')),
         message("balances", 1, BALANCE.replace("979.00000000", '"Infinity"')),
         (

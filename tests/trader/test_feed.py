@@ -242,6 +242,7 @@ def test_a_symbol_that_cannot_be_mended_breaks_the_feed():
         '{"error":"Currency pair not supported XBT/USD","method":"subscribe","success":false}',
         trade_text("update", [101], price="-1"),
         trade_text("update", [101], price='"NaN"'),
+        trade_text("update", [101], price="1e7654321"),
         trade_text("update", [101], at="2026-01-01T12:00:00"),
         trade_text("update", [101]).replace("XRP/USD", "BTC/USD"),
         trade_text("update", [101]).replace('"buy"', '"hold"'),
