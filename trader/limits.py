@@ -83,6 +83,30 @@ class Limits:
             return fits
         return min(self.max_order_value, self.volume_share * day_volume, fits)
 
+    def room(
+        self,
+        *,
+        price: Decimal,
+        held: Decimal,
+        elsewhere: Decimal | None,
+        depth: Decimal | None,
+        day_volume: Decimal | None,
+    ) -> Decimal:
+        """Return what one order to buy may cost within every limit on size.
+
+        Args:
+            price: The most it may pay for each.
+            held: What the market's position is.
+            elsewhere: The value held and on order in other markets; None allows nothing.
+            depth: The value of the ten best levels that it meets.
+            day_volume: What the market traded within 24 hours, in money.
+        """
+        if elsewhere is None:
+            return Decimal(0)
+        cap = self.order_cap(depth=depth, day_volume=day_volume, reduces=False)
+        here = held * price
+        return min(cap, self.max_position_value - here, self.max_gross_value - here - elsewhere)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:

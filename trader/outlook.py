@@ -218,14 +218,13 @@ def _elsewhere(symbol: str, books: Books, marks: Mapping[str, Decimal]) -> Decim
 def _room(desk: Desk, books: Books, around: Circumstances) -> Decimal:
     """Return what one order to buy may cost within every limit on size."""
     assert desk.quote is not None
-    elsewhere = _elsewhere(desk.symbol, books, around.marks)
-    if elsewhere is None:
-        return NOTHING
-    price = worst_price(Side.BUY, desk.quote, desk.instrument)
-    here = books.held.get(desk.symbol, NOTHING) * price
-    limits = around.limits
-    cap = limits.order_cap(depth=desk.ask_depth, day_volume=books.day_volume, reduces=False)
-    return min(cap, limits.max_position_value - here, limits.max_gross_value - here - elsewhere)
+    return around.limits.room(
+        price=worst_price(Side.BUY, desk.quote, desk.instrument),
+        held=books.held.get(desk.symbol, NOTHING),
+        elsewhere=_elsewhere(desk.symbol, books, around.marks),
+        depth=desk.ask_depth,
+        day_volume=books.day_volume,
+    )
 
 
 def _entries(session: Session, symbol: str, books: Books, now: datetime) -> int:
