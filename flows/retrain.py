@@ -242,13 +242,14 @@ def outcome_of(
 ) -> Retrained:
     """Put the verdict and what followed from it into one sentence."""
     word = "passed" if candidate.verdict.passed else "was refused"
-    reason = f"version {registered.version} {word}: {candidate.verdict.reason}; {adopted.reason}"
+    named = f"version {registered.version} ({registered.semantic})"
+    reason = f"{named} {word}: {candidate.verdict.reason}; {adopted.reason}"
     return Retrained(
         symbol=candidate.contract.symbol,
         passed=candidate.verdict.passed,
         reason=reason,
-        details=f"{report.markdown(candidate)}\nIn MLflow: version {registered.version}, run "
-        f"`{registered.run_id}`. {adopted.reason[:1].upper()}{adopted.reason[1:]}.\n",
+        details=f"{report.markdown(candidate)}\nIn MLflow: {named}, run `{registered.run_id}`. "
+        f"{adopted.reason[:1].upper()}{adopted.reason[1:]}.\n",
         version=registered.version,
         run_id=registered.run_id,
         data_hash=candidate.contract.data_hash,

@@ -17,14 +17,16 @@ import msgspec
 import xgboost as xgb
 
 from registry import contract as terms
-from registry import plots, report, served, store
+from registry import numbering, plots, report, served, store
 from registry.contract import model_name
 from registry.errors import RegistryError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from registry.numbering import Numbered
     from registry.retraining import Candidate
+    from registry.training import Plan
 
 EXPERIMENT = "retrain"
 DIGEST_DIGITS = 36  # as many as MLflow keeps of a dataset's digest
@@ -36,6 +38,21 @@ class Registered:
 
     version: int
     run_id: str
+    semantic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """A candidate with the number it is given, and its tags."""
+
+    candidate: Candidate
+    numbered: Numbered
+    tags: dict[str, str]
+
+    def page(self) -> str:
+        """Write the verdict for a person to read, its number included."""
+        said = f"Its number is {self.numbered}: {self.numbered.reason}."
+        return f"{report.markdown(self.candidate)}\n{said}\n"
 
 
 def register(client: MlflowClient, candidate: Candidate, *, trigger: str) -> Registered:
@@ -46,31 +63,46 @@ def register(client: MlflowClient, candidate: Candidate, *, trigger: str) -> Reg
             written of the version is taken away again if MLflow still listens.
     """
     with store.translated("a new run"):
-        run_id = _open_run(client, candidate, trigger)
+        offer = _number(client, candidate)
+        run_id = _open_run(client, offer, trigger)
     number: int | None = None
     try:
         with store.translated("a new version"), TemporaryDirectory() as folder:
-            model_id = _upload_model(client, candidate, run_id, Path(folder) / "model")
-            _log_run(client, candidate, run_id, model_id, Path(folder) / "evidence")
-            number = _create_version(client, candidate, run_id, model_id)
+            model_id = _upload_model(client, offer, run_id, Path(folder) / "model")
+            _log_run(client, offer, run_id, model_id, Path(folder) / "evidence")
+            number = _create_version(client, offer, run_id, model_id)
             client.set_terminated(run_id, "FINISHED")
     except RegistryError:
         _take_back(client, candidate, run_id, number)
         raise
-    return Registered(version=number, run_id=run_id)
+    return Registered(version=number, run_id=run_id, semantic=str(offer.numbered))
 
 
-def _open_run(client: MlflowClient, candidate: Candidate, trigger: str) -> str:
+def _number(client: MlflowClient, candidate: Candidate) -> _Offer:
+    tags = report.tags(candidate) | {"label": _label(candidate.plan)}
+    numbered = numbering.number(store.latest_tags(client, candidate.contract.symbol), tags)
+    return _Offer(candidate=candidate, numbered=numbered, tags=tags | numbered.tags())
+
+
+def _label(plan: Plan) -> str:
+    if plan.barrier is None:
+        return "a return beyond the cost at the horizon"
+    ended = f"the first of two barriers {plan.barrier:g} volatilities away, or the horizon, ends it"
+    return f"a return beyond the cost where {ended}"
+
+
+def _open_run(client: MlflowClient, offer: _Offer, trigger: str) -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
     experiment_id = found.experiment_id if found else client.create_experiment(EXPERIMENT)
-    contract = candidate.contract
-    named = f"{model_name(contract.symbol)} {contract.trained_until:%Y-%m-%d %H:%M}"
-    tags = {"symbol": contract.symbol, "trigger": trigger} | report.tags(candidate)
+    contract = offer.candidate.contract
+    named = f"{model_name(contract.symbol)} {offer.numbered}"
+    tags = {"symbol": contract.symbol, "trigger": trigger} | offer.tags
     run = client.create_run(experiment_id, run_name=named, tags=tags)
     return str(run.info.run_id)
 
 
-def _upload_model(client: MlflowClient, candidate: Candidate, run_id: str, folder: Path) -> str:
+def _upload_model(client: MlflowClient, offer: _Offer, run_id: str, folder: Path) -> str:
+    candidate = offer.candidate
     _write_model(candidate, folder)
     experiment_id = client.get_run(run_id).info.experiment_id
     model = client.create_logged_model(
@@ -78,7 +110,7 @@ def _upload_model(client: MlflowClient, candidate: Candidate, run_id: str, folde
         name=model_name(candidate.contract.symbol),
         source_run_id=run_id,
         model_type="xgboost",
-        tags=report.tags(candidate),
+        tags=offer.tags,
         params={key: str(value) for key, value in report.parameters(candidate).items()},
     )
     client.log_model_artifacts(model.model_id, str(folder))
@@ -109,11 +141,10 @@ def _write_model(candidate: Candidate, folder: Path) -> None:
     (folder / "golden.json").write_bytes(candidate.golden_json)
 
 
-def _log_run(
-    client: MlflowClient, candidate: Candidate, run_id: str, model_id: str, folder: Path
-) -> None:
+def _log_run(client: MlflowClient, offer: _Offer, run_id: str, model_id: str, folder: Path) -> None:
     from mlflow.entities import LoggedModelOutput, Metric, Param  # noqa: PLC0415 - mlflow takes seconds to import
 
+    candidate = offer.candidate
     now = int(datetime.now(UTC).timestamp() * 1000)
     metrics = [
         Metric(name, value, now, 0, model_id=model_id, run_id=run_id)
@@ -125,7 +156,7 @@ def _log_run(
     client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
     folder.mkdir()
     files = plots.draw(candidate) | {
-        "verdict.md": report.markdown(candidate).encode(),
+        "verdict.md": offer.page().encode(),
         "verdict.json": report.verdict_json(candidate.verdict),
         "contract.json": candidate.contract_json,
     }
@@ -153,10 +184,10 @@ def _dataset(candidate: Candidate) -> object:
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
 
 
-def _create_version(client: MlflowClient, candidate: Candidate, run_id: str, model_id: str) -> int:
+def _create_version(client: MlflowClient, offer: _Offer, run_id: str, model_id: str) -> int:
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 - mlflow takes seconds to import
 
-    symbol = candidate.contract.symbol
+    symbol = offer.candidate.contract.symbol
     try:
         client.create_registered_model(
             model_name(symbol), tags={"symbol": symbol}, description=f"The model of {symbol}."
@@ -169,8 +200,8 @@ def _create_version(client: MlflowClient, candidate: Candidate, run_id: str, mod
         f"models:/{model_id}",
         run_id=run_id,
         model_id=model_id,
-        tags=report.tags(candidate) | {"contract_sha256": terms.digest(candidate.contract_json)},
-        description=report.markdown(candidate),
+        tags=offer.tags | {"contract_sha256": terms.digest(offer.candidate.contract_json)},
+        description=offer.page(),
         await_creation_for=0,
     )
     return int(created.version)

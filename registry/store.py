@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from registry.contract import model_name
 from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
+from registry.numbering import SEMANTIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +56,11 @@ class RegisteredVersion:
     def passed(self) -> bool:
         """Whether the gate let it pass."""
         return self.gate == "passed"
+
+    @property
+    def semantic(self) -> str | None:
+        """Its semantic version, unless it was registered before those were counted."""
+        return self.tags.get(SEMANTIC)
 
     @property
     def cost(self) -> float | None:
@@ -114,6 +120,14 @@ def versions(client: MlflowClient, symbol: str) -> list[RegisteredVersion]:
             if one.status == "READY"
         ]
     return sorted(listed, key=lambda one: one.version, reverse=True)
+
+
+def latest_tags(client: MlflowClient, symbol: str) -> dict[str, str] | None:
+    """Return the tags of the version that a market registered last, if it has any."""
+    found = client.search_model_versions(
+        f"name = '{model_name(symbol)}'", max_results=1, order_by=["version_number DESC"]
+    )
+    return None if not found else {str(key): str(value) for key, value in found[0].tags.items()}
 
 
 def version(client: MlflowClient, symbol: str, number: int) -> RegisteredVersion:

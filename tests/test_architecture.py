@@ -27,7 +27,9 @@ PURE = {
     "drift": "performance distributions findings verdict window",
     "experiments": "assignment sequential analysis planning",
     "market": "bars columns features instruments kernels providers",
-    "registry": "contract evaluation gate labels leaks overfitting rivalry splits uniqueness",
+    "registry": (
+        "contract evaluation gate labels leaks numbering overfitting rivalry splits uniqueness"
+    ),
     "sandbox": (
         "accounts amendment book candles checks choices chronicle entry errors exchange faults"
         " fees forms funding gate heardbook hourly index instruments journal kinds limits"

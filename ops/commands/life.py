@@ -79,10 +79,16 @@ def models_command(symbol: str, *, as_json: bool) -> None:
     with Session(engine()) as session:
         told = _last_told(session, symbol)
     if as_json:
-        dump([asdict(row) | {"trader": told.get(row.version)} for row in rows])
+        dump(
+            [
+                asdict(row) | {"semantic": row.semantic, "trader": told.get(row.version)}
+                for row in rows
+            ]
+        )
         return
     columns: Columns = {
         "version": lambda row: row.version,
+        "semantic": lambda row: row.semantic,
         "aliases": lambda row: ", ".join(row.aliases) or "-",
         "gate": lambda row: row.gate,
         "trader": lambda row: told.get(row.version, "-"),

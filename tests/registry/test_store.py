@@ -57,6 +57,29 @@ def test_a_version_tells_what_its_gate_found(registry, registered, candidate):
     assert found.metrics["hold_out_trades"] == candidate.evidence.trades
 
 
+def test_a_version_is_numbered_by_what_changed_since_the_one_before(
+    registry, registered, candidate
+):
+    first, second = (store.version(registry, "XRP/USD", one.version) for one in registered)
+    calibrated = replace(candidate.contract, symbol="LTC/USD", platt_slope=0.5)
+
+    one = registration.register(registry, _of(candidate, "LTC/USD"), trigger="test")
+    again = registration.register(
+        registry,
+        replace(candidate, contract=calibrated, contract_json=contract.to_json(calibrated)),
+        trigger="test",
+    )
+    asked = replace(calibrated, cost=0.006)
+    other = registration.register(registry, replace(candidate, contract=asked), trigger="test")
+
+    # Another market's noise was asked the same, and taught other trees.
+    assert (first.semantic, second.semantic) == ("1.0.0", "1.1.0")
+    assert (one.semantic, again.semantic, other.semantic) == ("1.0.0", "1.0.1", "2.0.0")
+    told = registry.get_model_version("ltc-usd", str(other.version))
+    assert "the cost of a round trip 0.005 before, 0.006 now" in told.description
+    assert registry.get_run(other.run_id).info.run_name == "ltc-usd 2.0.0"
+
+
 def test_the_run_holds_the_evidence(registry, registered, candidate):
     run = registry.get_run(registered[0].run_id)
     files = {Path(file.path).name for file in registry.list_artifacts(run.info.run_id, "evidence")}
