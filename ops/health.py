@@ -5,6 +5,7 @@ A probe returns a word for the table, or None while its component is not healthy
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,15 +15,18 @@ from sqlalchemy.orm import Session
 
 from ops.errors import CannotStart
 from sql.tables import TraderStatusRow
+from trader.desk import WATCHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from sqlalchemy import Engine
 
     from ops.prefect_api import Prefect
 
 QUICKLY = 0.5  # seconds
+SILENCE = 30.0  # seconds after which a trader that says nothing new is not healthy
 
 
 def http(url: str, word: Callable[[httpx.Response], str]) -> Callable[[int], str | None]:
@@ -90,17 +94,28 @@ def worker(server: Prefect, name: str) -> Callable[[int], str | None]:
     return probe
 
 
-def trader(engine: Engine) -> Callable[[int], str | None]:
-    """Return a probe of the trader: has this very process put a line into the record?"""
+def trader(
+    engine: Engine, now: Callable[[], float] = time.monotonic
+) -> Callable[[int], str | None]:
+    """Return a probe of the trader: does this very process go on putting lines into the record?
+
+    A line carries the exchange's time; how old it is, our own clock tells from when it changed.
+    """
+    heard: dict[tuple[int, datetime], float] = {}
 
     def probe(pid: int) -> str | None:
         query = select(TraderStatusRow).where(TraderStatusRow.process_id == pid)
         try:
             with Session(engine) as session:
                 row = session.scalars(query).first()
-                return None if row is None else trader_word(row.state, row.detail)
         except DBAPIError:
             return None
+        if row is None:
+            return None
+        since = heard.get((pid, row.at), now())
+        heard.clear()
+        heard[pid, row.at] = since
+        return trader_word(row.state, row.detail) if now() - since <= SILENCE else None
 
     return probe
 
@@ -108,11 +123,13 @@ def trader(engine: Engine) -> Callable[[int], str | None]:
 def trader_word(state: str, detail: dict[str, Any]) -> str:
     """Put the trader's own line into words: its state, then each market."""
     markets = [_market(symbol, found) for symbol, found in detail.get("markets", {}).items()]
-    halted = f"halted: {detail['halt']}" if detail.get("halt") else state
-    return "; ".join([halted, *markets])
+    stopped = f"{state}: {detail['halt']}" if detail.get("halt") else state
+    return "; ".join([stopped, *markets])
 
 
 def _market(symbol: str, found: dict[str, Any]) -> str:
+    if not found.get("traded", True):
+        return f"{symbol} {WATCHED}"
     version = found.get("production")
     model = f"model {version}" if version else "no model"
     if challenger := found.get("challenger"):

@@ -67,7 +67,7 @@ def close_bar(session: Session, desk: Desk, bar: Bar, around: Circumstances) -> 
     leading = next((score for score in scores if score.model.role == "production"), None)
     desk.leading, desk.worked = None, None
     if leading is None:
-        desk.last_word = "warming up" if "production" in desk.models else "no production model"
+        desk.last_word = desk.without_a_score()
         return None
     desk.leading = leading, ids[leading.model.version]
     return _decide(turn, around.policy)

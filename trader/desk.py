@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from trader.events import BookChanged
 
 
+WATCHED = "watched only"
 SPARES = 4  # versions that were live before and are kept in memory
 
 
@@ -49,6 +50,7 @@ class Desk:
 
     instrument: Instrument
     interval: timedelta
+    traded: bool = True  # else its bars are kept for the features of others
     builder: BarBuilder = field(init=False)
     features: Features | None = None
     volatility: Volatility = field(default_factory=Volatility)
@@ -75,6 +77,12 @@ class Desk:
     def symbol(self) -> str:
         """Return the market's name."""
         return self.instrument.symbol
+
+    def without_a_score(self) -> str:
+        """Say why no model in production scored the last bar."""
+        if not self.traded:
+            return WATCHED
+        return "warming up" if PRODUCTION in self.models else "no production model"
 
     def needs_warming(self, bar: Bar) -> bool:
         """Tell whether the features have not seen the bar just before this one."""

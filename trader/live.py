@@ -415,7 +415,7 @@ class Trader:
                 session,
                 self.settings.account,
                 self.desks,
-                halt=halts[0].reason if halts else None,
+                halts=halts,
                 connected=self.reporting,
                 word=self.word,
                 at=self.now(),

@@ -135,7 +135,10 @@ def assemble(
         exchange=exchange,
         public_data=PublicData(exchange_settings, world=world),
         settings=settings,
-        desks={i.symbol: Desk(instrument=i, interval=settings.interval) for i in instruments},
+        desks={
+            i.symbol: Desk(i, settings.interval, traded=i.symbol in settings.markets)
+            for i in instruments
+        },
         clock=clock,
         lease=lease,
         telemetry=telemetry,

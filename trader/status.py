@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from trader import accounts, record
+from trader.limits import State, state_for
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from trader.desk import Desk
+    from trader.record import Halt
 
-TRADING, WAITING, HALTED = "trading", "waiting", "halted"
+TRADING, WAITING = "trading", "waiting"
 
 
 def publish(
@@ -22,15 +24,17 @@ def publish(
     account: str,
     desks: dict[str, Desk],
     *,
-    halt: str | None,
+    halts: list[Halt],
     connected: bool,
     word: str,
     at: datetime,
 ) -> dict[str, Any]:
     """Replace the trader's own line in the record, and return what it says."""
-    state = HALTED if halt else TRADING if _ready(desks, connected=connected) else WAITING
+    state: str = state_for(halt.reason_code for halt in halts)
+    if state == State.ACTIVE:
+        state = TRADING if _ready(desks, connected=connected) else WAITING
     detail = {
-        "halt": halt,
+        "halt": halts[0].reason if halts else None,
         "connected": connected,
         "word": word,
         "markets": {symbol: _market(session, desk) for symbol, desk in desks.items()},
@@ -52,6 +56,7 @@ def _market(session: Session, desk: Desk) -> dict[str, Any]:
     return {
         "production": versions.get("production"),
         "challenger": versions.get("challenger"),
+        "traded": desk.traded,
         "refused": dict(desk.refusals),
         "trusted": desk.trusted,
         "bid": None if desk.quote is None else str(desk.quote.bid),
