@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import select
+import time
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg2 import OperationalError, extensions
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, Engine, create_engine, make_url
@@ -64,6 +68,27 @@ def open_engine(settings: DatabaseSettings, *, pool_size: int = 5) -> Engine:
     except DBAPIError as error:
         raise DatabaseUnreachable(_explain(settings.address(), error)) from None
     return engine
+
+
+def limit_waiting(seconds: float | None) -> None:
+    """Let no connection of this process wait longer for an answer; None waits for ever.
+
+    A server that was stopped, not killed, still keeps its connections alive, so that neither
+    TCP nor the server's own timeouts end the wait. A connection that waited in vain is closed
+    and raises what one that broke does. COPY is not possible meanwhile.
+    """
+
+    def wait(connection: Any) -> None:
+        until = time.monotonic() + (seconds or 0.0)
+        while (state := connection.poll()) != extensions.POLL_OK:
+            poll = select.poll()
+            reads = state == extensions.POLL_READ
+            poll.register(connection.fileno(), select.POLLIN if reads else select.POLLOUT)
+            left = until - time.monotonic()
+            if left <= 0 or not poll.poll(left * 1000):
+                raise OperationalError(f"PostgreSQL has not answered for {seconds:g} s")
+
+    extensions.set_wait_callback(None if seconds is None else wait)
 
 
 def migrate(engine: Engine) -> None:

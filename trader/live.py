@@ -93,6 +93,7 @@ class Trader:
     caught_up: bool = False
     word: str = ""
     _owed: str | None = field(default=None, init=False)  # a reconciliation that is still due
+    _ghost_since: float | None = field(default=None, init=False)
     _due: float = field(default=0.0, init=False)
     _settle_due: float = field(default=0.0, init=False)
     _said: dict[str, Any] = field(default_factory=dict, init=False)
@@ -188,9 +189,12 @@ class Trader:
             self.lease.retake()
         except LeaseTaken as error:
             # PostgreSQL may not have noticed yet that our own last connection is gone.
-            if self.world.monotonic() - (self.outage.since or 0.0) > OWN_GHOST:
+            now = self.world.monotonic()
+            self._ghost_since = now if self._ghost_since is None else self._ghost_since
+            if now - self._ghost_since > OWN_GHOST:
                 raise
             raise LeaseLost(str(error)) from error
+        self._ghost_since = None
         self.catch_up()
         self.word = ""
         sys.stderr.write("the record is back\n")

@@ -19,7 +19,7 @@ from market.errors import ExchangeRefused, ExchangeUnreachable
 from market.public_data import PublicData
 from market.world import REAL, World
 from registry.settings import ModelRegistrySettings
-from sql.database import DatabaseSettings, check_schema, open_engine
+from sql.database import DatabaseSettings, check_schema, limit_waiting, open_engine
 from sql.errors import DatabaseError
 from trader import record, recording
 from trader.clock import ExchangeClock
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 WRONG_USAGE, UNREACHABLE, REFUSED = 2, 3, 4
 QUEUE_LIMIT = 100_000
+RECORD_PATIENCE = 5.0  # seconds for one answer of PostgreSQL, after which it counts as away
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(*, standby: bool) -> None:
     settings, exchange_settings = TraderSettings(), ExchangeSettings()
     registry, influx = ModelRegistrySettings(), InfluxSettings()
+    limit_waiting(RECORD_PATIENCE)
     engine = open_engine(DatabaseSettings())
     check_schema(engine)
     lease = _lease(engine, settings.account, standby=standby)
