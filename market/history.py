@@ -15,6 +15,7 @@ from sqlalchemy.orm import aliased
 from market.bars import EPOCH, Bar, interval_start
 from market.csv_bars import read_csv
 from market.instruments import neighbours
+from sql import months
 from sql.tables import OutcomeRow, PriceBarRow
 
 if TYPE_CHECKING:
@@ -67,9 +68,11 @@ def record_bars(session: Session, bars: Iterable[Bar], source: str) -> int:
     Returns:
         How many were new.
     """
-    rows = [_row(bar, source) for bar in bars if bar.complete]
+    kept = [bar for bar in bars if bar.complete]
+    rows = [_row(bar, source) for bar in kept]
     if not rows:
         return 0
+    months.ensure(session, "price_bars", (bar.start for bar in kept))
     statement = insert(PriceBarRow).on_conflict_do_nothing().returning(PriceBarRow.start)
     return len(session.execute(statement, rows).all())
 

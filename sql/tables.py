@@ -6,7 +6,7 @@ entries, predictions, decisions) are only ever added.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -68,14 +68,17 @@ class InstrumentRow(Table):
 
 
 class PriceBarRow(Table):
-    """One closed bar; `start` is the first instant it covers."""
+    """One closed bar; `start` is the first instant it covers.
+
+    Kept by month (sql.months): the month has to be there before the row is written.
+    """
 
     __tablename__ = "price_bars"
     __table_args__ = (
         CheckConstraint("high >= low AND open > 0 AND close > 0 AND low > 0", name="possible"),
         CheckConstraint("volume >= 0", name="volume"),
         CheckConstraint("bought >= 0 AND bought <= volume", name="bought"),
-        {"schema": "market"},
+        {"schema": "market", "postgresql_partition_by": "RANGE (start)"},
     )
 
     symbol: Mapped[str] = mapped_column(primary_key=True)
@@ -88,6 +91,52 @@ class PriceBarRow(Table):
     volume: Mapped[Decimal]
     trades: Mapped[int | None]
     bought: Mapped[Decimal | None]  # volume of those who came to buy
+    source: Mapped[str]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class OptionQuoteRow(Table):
+    """What an option contract was quoted at, with its last trade and its greeks by then.
+
+    `contract` is the OCC symbol, such as AAPL240503P00155000; underlying, expiry, kind and
+    strike are what it spells. What the source did not tell is None. Kept by month, as bars
+    are.
+    """
+
+    __tablename__ = "option_quotes"
+    __table_args__ = (
+        CheckConstraint("kind IN ('call', 'put')", name="kind"),
+        CheckConstraint("strike > 0", name="strike"),
+        CheckConstraint(
+            "bid >= 0 AND ask >= 0 AND last_price >= 0 AND bid_size >= 0 AND ask_size >= 0",
+            name="possible",
+        ),
+        Index("ix_market_option_quotes_underlying", "underlying", "quoted_at"),
+        {"schema": "market", "postgresql_partition_by": "RANGE (quoted_at)"},
+    )
+
+    contract: Mapped[str] = mapped_column(primary_key=True)
+    quoted_at: Mapped[datetime] = mapped_column(primary_key=True)
+    underlying: Mapped[str]
+    expires_on: Mapped[date]
+    kind: Mapped[str]
+    strike: Mapped[Decimal]
+    bid: Mapped[Decimal | None]
+    bid_size: Mapped[int | None]
+    bid_exchange: Mapped[str | None]
+    ask: Mapped[Decimal | None]
+    ask_size: Mapped[int | None]
+    ask_exchange: Mapped[str | None]
+    condition: Mapped[str | None]
+    last_price: Mapped[Decimal | None]
+    last_size: Mapped[int | None]
+    last_at: Mapped[datetime | None]
+    implied_volatility: Mapped[float | None]
+    delta: Mapped[float | None]
+    gamma: Mapped[float | None]
+    theta: Mapped[float | None]
+    vega: Mapped[float | None]
+    rho: Mapped[float | None]
     source: Mapped[str]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
