@@ -26,7 +26,7 @@ MAY_IMPORT = {
 PURE = {
     "drift": "performance distributions findings verdict window",
     "experiments": "assignment sequential analysis planning",
-    "market": "bars columns features instruments kernels providers",
+    "market": "bars columns features instruments kernels pairs providers quality zones",
     "registry": (
         "contract evaluation gate labels leaks numbering overfitting rivalry splits uniqueness"
     ),
