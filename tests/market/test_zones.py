@@ -71,6 +71,15 @@ def test_one_neighbour_in_the_wrong_zone_accuses_nobody():
     assert agreed([]) == []
 
 
+def test_moves_that_come_again_every_hour_accuse_nobody():
+    (starts, ours, _), (_, _, theirs) = pair(seed=1), pair(seed=2)
+    every_hour = np.tile([0.001, -0.002, 0.003, -0.0021], len(starts) // 4)
+    own = (np.diff(np.log(closes), prepend=0.0) * 0.1 for closes in (ours, theirs))
+    ours, theirs = (np.exp(np.cumsum(every_hour + noise)) for noise in own)
+
+    assert shifts(starts, ours, (starts, theirs), QUARTER) == []
+
+
 def test_flat_prices_and_intervals_that_divide_no_hour_accuse_nobody():
     starts, ours, theirs = pair()
 
