@@ -38,8 +38,9 @@ PURE = {
         " volumes websocket_orders wire bookfeed ownprints rapid"
     ),
     "trader": (
-        "answers book clock conduct desk events execution executions feed"
-        " ledger limits orders position reconciliation risk signals sizing strategy"
+        "answers backtest book clock conduct desk events execution executions feed"
+        " ledger limits orders paper paper_orders position reconciliation risk signals sizing"
+        " strategy"
         " wire"
     ),
 }
