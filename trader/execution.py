@@ -38,6 +38,13 @@ class Policy(StrEnum):
     POST_ONLY = "post_only"
 
 
+class OnStop(StrEnum):
+    """What becomes of orders that rest when the trader is told to stop."""
+
+    CANCEL = "cancel"
+    LEAVE = "leave"
+
+
 @dataclass(frozen=True, slots=True)
 class Keep:
     """Leave the order where it is."""
@@ -75,7 +82,13 @@ def worst_price(side: Side, quote: Quote, instrument: Instrument) -> Decimal:
 
 
 def follow(
-    order: Order, quote: Quote | None, *, state: State, now: datetime, patience: timedelta
+    order: Order,
+    quote: Quote | None,
+    *,
+    state: State,
+    now: datetime,
+    patience: timedelta,
+    stopping: bool = False,
 ) -> Step:
     """Decide what becomes of an order that rests.
 
@@ -85,9 +98,11 @@ def follow(
         state: The trading state; a halt takes entries off the book at once.
         now: The exchange's time.
         patience: How long it may rest.
+        stopping: Nobody will look after it any more: take it off.
     """
     idle = now - (order.updated_at or order.created_at)
-    if why := _ending(order, state=state, now=now, patience=patience):
+    why = "the trader stops" if stopping else _ending(order, state, now, patience)
+    if why:
         again = order.cancelling and idle < CANCEL_EVERY
         return Keep() if again else Cancel(reason=why)
     settled = order.status is Status.OPEN and not order.cancelling
@@ -100,7 +115,7 @@ def follow(
     return Amend(limit=touch) if touch < order.limit else Keep()
 
 
-def _ending(order: Order, *, state: State, now: datetime, patience: timedelta) -> str | None:
+def _ending(order: Order, state: State, now: datetime, patience: timedelta) -> str | None:
     if state == "halted":
         return "trading is halted"
     if state == "reducing" and order.side is Side.BUY:

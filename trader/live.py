@@ -40,6 +40,8 @@ from trader.events import (
     Trusted,
     Untrusted,
 )
+from trader.execution import OnStop
+from trader.orders import Status
 from trader.outlook import Circumstances
 from trader.pursuit import pursue
 from trader.reporting import record_report
@@ -70,6 +72,7 @@ OWN_GHOST = 15.0  # seconds for which the lease may be held by a connection of o
 RECORD_AWAY = "the record is away"
 # What a question to the record raises while it is away, or away again since the last.
 AWAY = (OperationalError, InterfaceError, LeaseLost)
+DRAIN = 4.0  # seconds that orders under way are waited for after being told to stop
 SETTLE_AFTER = settlement.GRACE + timedelta(seconds=1)  # past its deadline, an order is looked for
 
 
@@ -110,11 +113,27 @@ class Trader:
             LeaseLost: Another trader may be live; nothing was sent since the last check.
         """
         while not self.stopping:
-            event = None
-            with suppress(queue.Empty):
-                event = self.events.get(timeout=POLL)
-            self.turn(event)
+            self._hear()
+        self._due, until = 0.0, self.world.monotonic() + DRAIN
+        while self._under_way() and self.world.monotonic() < until:
+            self._hear()
         self._switch.disarm()
+
+    def _hear(self) -> None:
+        event = None
+        with suppress(queue.Empty):
+            event = self.events.get(timeout=POLL)
+        self.turn(event)
+
+    def _under_way(self) -> bool:
+        """Tell whether an order has not ended that should before we stop."""
+        leave = self.settings.on_stop is OnStop.LEAVE
+        try:
+            with Session(self.engine) as session:
+                orders = journal.unsettled_orders(session)
+        except AWAY:
+            return False  # the next start reconciles
+        return any(not (leave and one.rests and one.status is Status.OPEN) for one in orders)
 
     def turn(self, event: object | None = None) -> None:
         """Take an event, if there is one, and attend to what is due.
@@ -340,8 +359,7 @@ class Trader:
         return Circumstances(
             now=self.now(),
             quote_age=age,
-            # Without execution reports an order's fate would be learned late: send none.
-            exchange_status=self.exchange_status if self.reporting else "not reporting",
+            exchange_status=self._openness(),
             deadline=timedelta(seconds=self.settings.order_deadline_seconds),
             limits=self.settings.limits,
             policy=self.settings.execution,
@@ -350,7 +368,15 @@ class Trader:
             marks={d.symbol: d.quote.middle for d in self.desks.values() if d.quote is not None},
             clock_skew=self.clock.skew,
             switch_age=self._switch.age(self.now()),
+            stopping=self.stopping and self.settings.on_stop is OnStop.CANCEL,
         )
+
+    def _openness(self) -> str:
+        """Return the exchange's status, or why no order may be sent whatever it is."""
+        if self.stopping:
+            return "stopping"
+        # Without execution reports an order's fate would be learned late.
+        return self.exchange_status if self.reporting else "not reporting"
 
     def _send(self, order: Order) -> None:
         began = self.world.monotonic()

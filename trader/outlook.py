@@ -43,7 +43,8 @@ OUR_ACTS = ("intended", "amending", "cancelling")
 class Circumstances:
     """What the shell knows beside the market: the time, the account's state, the limits.
 
-    `marks` are the present prices of the markets, `patience` is how long an order may rest.
+    `marks` are the present prices of the markets, `patience` is how long an order may rest,
+    `stopping` means that nothing may rest any more.
     """
 
     now: datetime
@@ -57,6 +58,7 @@ class Circumstances:
     marks: Mapping[str, Decimal]
     clock_skew: timedelta | None
     switch_age: timedelta | None
+    stopping: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,14 @@ def _work(
     around: Circumstances,
 ) -> None:
     quote = desk.quote if desk.trusted else None
-    step = follow(order, quote, state=state, now=around.now, patience=around.patience)
+    step = follow(
+        order,
+        quote,
+        state=state,
+        now=around.now,
+        patience=around.patience,
+        stopping=around.stopping,
+    )
     try:
         _take(engine, exchange, order, step, around)
     except (ExchangeRefused, ExchangeUnreachable) as error:

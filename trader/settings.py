@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from market.instruments import LEADER
 from market.settings import PublicDataSettings
-from trader.execution import Policy
+from trader.execution import OnStop, Policy
 from trader.limits import Limits
 from trader.sizing import Appetite
 
@@ -66,6 +66,7 @@ class TraderSettings(BaseSettings):
     order_deadline_seconds: float = Field(default=2.0, ge=0.5, le=60.0)
     execution: Policy = Policy.MARKETABLE
     post_only_seconds: float = Field(default=30.0, ge=5.0, le=86_400.0)
+    on_stop: OnStop = OnStop.CANCEL
     kelly_part: float = Field(default=0.25, gt=0, le=0.25)
     daily_volatility: float = Field(default=0.02, gt=0, le=1)
     max_position_usd: Decimal = _amount(DEFAULT.max_position_value)

@@ -23,6 +23,7 @@ from trader.desk import Desk
 from trader.errors import LeaseTaken
 from trader.events import CaughtUp, ExecutionReport, ModelRefused, Traded
 from trader.exchange import Exchange
+from trader.execution import OnStop
 from trader.lease import Lease
 from trader.live import Trader
 from trader.orders import Rejected, Status
@@ -198,6 +199,46 @@ def test_entries_that_rest_are_cancelled_when_the_record_goes(trader, exchange):
         trader.turn(None)
 
         assert exchange.open_orders() == []
+
+
+def test_what_rests_is_taken_off_when_the_trader_is_told_to_stop(trader, engine, exchange):
+    rest(trader, engine, exchange)
+
+    trader.stop()
+    trader.run()
+
+    assert exchange.open_orders() == []
+
+
+def test_what_rests_stays_when_the_trader_is_to_leave_it(trader, engine, exchange):
+    trader.settings = trader.settings.model_copy(update={"on_stop": OnStop.LEAVE})
+    one = rest(trader, engine, exchange)
+
+    trader.stop()
+    trader.run()
+
+    assert [found.client_order_id for found in exchange.open_orders()] == [one.id]
+
+
+def test_a_trader_that_was_told_to_stop_says_that_the_exchange_is_closed(trader):
+    trader._take(CaughtUp())
+    desk = Desk(instrument=XRP, interval=timedelta(minutes=1))
+    assert trader._circumstances(desk).exchange_status == "online"
+
+    trader.stop()
+
+    assert trader._circumstances(desk).exchange_status == "stopping"
+
+
+def rest(trader, engine, exchange):
+    trader.desks["XRP/USD"] = Desk(instrument=XRP, interval=timedelta(minutes=1))
+    one = order(time_in_force="gtc", worst=Decimal("2.2"))
+    with Session(engine) as session, session.begin():
+        journal.record_intent(session, one)
+    answer = exchange.place(one)
+    with Session(engine) as session, session.begin():
+        journal.record_event(session, one.id, answer)
+    return one
 
 
 def test_who_was_quicker_to_the_lease_trades_on(trader, engine):
