@@ -137,7 +137,11 @@ def _market(symbol: str, found: dict[str, Any]) -> str:
     held = found.get("position", "0")
     holding = f", holds {held}" if held != "0" else ""
     refused = "".join(f", {reason}" for reason in found.get("refused", {}).values())
-    return f"{symbol} {model}{holding}{refused}, {found.get('word', '')}".rstrip(", ")
+    overridden = "".join(
+        f", {role} against its gate by the word of {word}"
+        for role, word in found.get("overridden", {}).items()
+    )
+    return f"{symbol} {model}{overridden}{holding}{refused}, {found.get('word', '')}".rstrip(", ")
 
 
 def _model(model: dict[str, Any]) -> str:

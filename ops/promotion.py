@@ -18,19 +18,35 @@ if TYPE_CHECKING:
 
 
 def promote(
-    engine: Engine, client: MlflowClient, symbol: str, version: int, *, who: str, reason: str
+    engine: Engine,
+    client: MlflowClient,
+    symbol: str,
+    version: int,
+    *,
+    who: str,
+    reason: str,
+    override: bool = False,
 ) -> None:
     """Make a version the production one, in a transaction of its own.
 
     Raises:
-        RegistryError: The registry does not have the version, or its gate refused it.
+        RegistryError: The registry does not have the version, or its gate refused it and that
+            is not overridden.
     """
     from registry import store  # noqa: PLC0415 - mlflow takes seconds to import
     from trader import adoption  # noqa: PLC0415 - it imports the registry
 
     found = store.version(client, symbol, version)
     with Session(engine) as session, session.begin():
-        adoption.promote(session, client, found, who=who, reason=reason, at=datetime.now(UTC))
+        adoption.promote(
+            session,
+            client,
+            found,
+            who=who,
+            reason=reason,
+            at=datetime.now(UTC),
+            override=override,
+        )
 
 
 def roll_back(

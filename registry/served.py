@@ -16,6 +16,7 @@ import numpy as np
 import xgboost as xgb
 
 from registry import contract as terms
+from registry import overriding
 from registry.errors import ArtifactRefused
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from registry.contract import Contract
+    from registry.overriding import Override
 
 GOLDEN_ROWS = 32
 TOLERANCE = 1e-6
@@ -112,6 +114,7 @@ def load(
     feature_names: Sequence[str],
     feature_hash: str,
     expected_contract_sha256: str | None = None,
+    override: Override | None = None,
 ) -> ServedModel:
     """Make a model ready to serve, or say why it must not be.
 
@@ -123,6 +126,7 @@ def load(
         feature_names: The features this process computes, in its order.
         feature_hash: The hash of their definitions.
         expected_contract_sha256: The version's tag `contract_sha256`, where it is known.
+        override: Whose word it is that the gate's verdict shall not count.
 
     Raises:
         ArtifactRefused: A hash, the contract, the gate's verdict, the features or a golden
@@ -133,8 +137,11 @@ def load(
         _expect("contract.json", terms.digest(contract), expected_contract_sha256)
     agreed = terms.parse(contract)
     _expect("the model that contract.json describes", agreed.model_sha256, expected_sha256)
-    if not agreed.gate_passed:
-        raise ArtifactRefused(f"the gate refused this version: {agreed.gate_reason}")
+    if not agreed.gate_passed and override is None:
+        raise ArtifactRefused(
+            f"the gate refused this version: {agreed.gate_reason}; to have it trade all the same, "
+            f"give it {overriding.FORM}"
+        )
     _check_features(agreed, tuple(feature_names), feature_hash)
     served = ServedModel(contract=agreed, booster=read_booster(model))
     _check_golden(served, golden)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from registry import overriding
 from registry.contract import model_name
 from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
 from registry.numbering import SEMANTIC
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
 
+    from registry.overriding import Override
     from registry.settings import ModelRegistrySettings
 
 PRODUCTION = "production"
@@ -56,6 +58,11 @@ class RegisteredVersion:
     def passed(self) -> bool:
         """Whether the gate let it pass."""
         return self.gate == "passed"
+
+    @property
+    def override(self) -> Override | None:
+        """Whose word it is that its gate shall not count."""
+        return overriding.read(self.tags)
 
     @property
     def semantic(self) -> str | None:
@@ -147,23 +154,31 @@ def challenge(client: MlflowClient, symbol: str, number: int) -> None:
         client.set_registered_model_alias(model_name(symbol), CHALLENGER, str(number))
 
 
-def promote(client: MlflowClient, symbol: str, number: int) -> Promoted:
+def promote(
+    client: MlflowClient, symbol: str, number: int, *, override: Override | None = None
+) -> Promoted:
     """Make a version the production one, and remember the one before under `previous`.
 
     If a version is in stage Production this one takes its place there, so that the two ways
     of saying it agree. Doing so twice changes nothing more.
 
+    Args:
+        client: The registry.
+        symbol: The market.
+        number: The version.
+        override: Whose word it is that its gate shall not count; it becomes the version's tag.
+
     Raises:
         VersionUnknown: The registry does not have it.
-        PromotionRefused: Its gate did not let it pass.
+        PromotionRefused: Its gate did not let it pass, and nobody overrides that; or it did,
+            and there is nothing to override.
     """
     wanted = version(client, symbol, number)
-    if not wanted.passed:
-        raise PromotionRefused(
-            f"{symbol} version {number} may not be promoted, its gate says "
-            f"{wanted.gate or 'nothing'}: {wanted.gate_reason or 'it was never judged'}"
-        )
+    _check_gate(wanted, override)
     name, pointed = model_name(symbol), aliases(client, symbol)
+    if override is not None:
+        with translated(symbol):
+            client.set_model_version_tag(name, str(number), overriding.OVERRIDE, str(override))
     staged = _staged(client, symbol)
     before = pointed.get(PRODUCTION) or staged
     with translated(symbol):
@@ -180,15 +195,19 @@ def promote(client: MlflowClient, symbol: str, number: int) -> Promoted:
 def restore(client: MlflowClient, symbol: str, number: int) -> Promoted:
     """Make an earlier version the production one again.
 
-    The one it takes over from is not remembered: a rollback must not lead back to it.
+    The one it takes over from is not remembered: a rollback must not lead back to it. Nor is
+    a word that its gate shall not count: who wants it back has to give another.
 
     Raises:
         VersionUnknown: The registry does not have it.
         PromotionRefused: Its gate did not let it pass.
     """
     restored = promote(client, symbol, number)
+    name, left = model_name(symbol), restored.previous
     with translated(symbol):
-        client.delete_registered_model_alias(model_name(symbol), PREVIOUS)
+        client.delete_registered_model_alias(name, PREVIOUS)
+        if left is not None and overriding.OVERRIDE in version(client, symbol, left).tags:
+            client.delete_model_version_tag(name, str(left), overriding.OVERRIDE)
     return restored
 
 
@@ -212,6 +231,17 @@ def translated(what: str) -> Iterator[None]:
         raise RegistryUnreachable(f"the model registry failed on {what}: {cause}") from error
     except (OSError, requests.RequestException) as error:
         raise RegistryUnreachable(f"the model registry failed on {what}: {error}") from error
+
+
+def _check_gate(wanted: RegisteredVersion, override: Override | None) -> None:
+    named = f"{wanted.symbol} version {wanted.version}"
+    if wanted.passed and override is not None:
+        raise PromotionRefused(f"{named} passed its gate; promote it without an override")
+    if not wanted.passed and override is None and wanted.override is None:
+        raise PromotionRefused(
+            f"{named} may not be promoted, its gate says "
+            f"{wanted.gate or 'nothing'}: {wanted.gate_reason or 'it was never judged'}"
+        )
 
 
 def _staged(client: MlflowClient, symbol: str) -> int | None:

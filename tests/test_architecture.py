@@ -28,7 +28,8 @@ PURE = {
     "experiments": "assignment sequential analysis planning",
     "market": "bars columns features instruments kernels pairs providers quality zones",
     "registry": (
-        "contract evaluation gate labels leaks numbering overfitting rivalry splits uniqueness"
+        "contract evaluation gate labels leaks numbering overfitting overriding rivalry splits"
+        " uniqueness"
     ),
     "sandbox": (
         "accounts amendment book candles checks choices chronicle entry errors exchange faults"

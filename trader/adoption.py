@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.planning import terms
-from registry import store
+from registry import overriding, store
 from registry.errors import PromotionRefused
+from registry.overriding import Override
 from sql import evidence
 from trader import deployment, record
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from registry.store import Promoted, RegisteredVersion
 
-SHOWN = ("gate", "gate_reason", "data_hash", "git_commit", "artifact_sha256")
 SAME_QUESTION = ("cost", "horizon_bars", "interval_seconds")
 
 
@@ -91,19 +91,25 @@ def promote(
     who: str,
     reason: str,
     at: datetime,
+    override: bool = False,
 ) -> None:
     """Write down who promotes and why, then move the alias.
+
+    With `override` that is also their word that its gate shall not count.
 
     The trader, which sees the alias move, finds the promotion on record. If the alias
     cannot be moved the caller's transaction fails and nothing is on record.
 
     Raises:
-        PromotionRefused: The version did not pass its gate.
+        PromotionRefused: The version did not pass its gate, and nobody overrides that; or it
+            did, and there is nothing to override.
         RegistryUnreachable: MLflow does not answer.
     """
     before = store.production_version(client, found.symbol)
-    _write_down(session, found, before, who=who, reason=reason, evidence={}, at=at)
-    store.promote(client, found.symbol, found.version)
+    word = Override(who=who, why=reason) if override else None
+    evidence = {} if word is None else {overriding.OVERRIDE: str(word)}
+    _write_down(session, found, before, who=who, reason=reason, evidence=evidence, at=at)
+    store.promote(client, found.symbol, found.version, override=word)
 
 
 def roll_back(
@@ -152,7 +158,8 @@ def _write_down(
         to_version=found.version,
         who=who,
         reason=reason,
-        evidence={key: found.tags[key] for key in SHOWN if key in found.tags} | dict(evidence),
+        evidence={key: found.tags[key] for key in deployment.EVIDENCE if key in found.tags}
+        | dict(evidence),
         at=at,
     )
 

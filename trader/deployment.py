@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
     from trader.desk import Desk
 
-EVIDENCE = ("gate", "gate_reason", "data_hash", "git_commit", "artifact_sha256")
+# Of a version's tags, what goes on record with its promotion.
+EVIDENCE = (
+    *("semantic_version", "gate", "gate_reason", "override"),
+    *("data_hash", "git_commit", "artifact_sha256"),
+)
 ROLLED_BACK_FROM = "rolled_back_from"  # in a promotion's evidence: it was a person's rollback
 
 

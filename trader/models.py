@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from registry import overriding
 from registry.contract import model_name
 from registry.errors import RegistryUnreachable
 from trader.events import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import queue
     from collections.abc import Callable, Sequence
 
+    from registry.overriding import Override
     from trader.model_cache import ModelCache
 
 # What may be needed in another's place comes before it.
@@ -111,8 +113,9 @@ class RegistryClient:
 class ModelWatch:
     """Follow the registry in the background and report what changed.
 
-    A version is fetched once; one that was refused is looked at again only when the
-    alias moves. While the registry is away, nothing changes.
+    A version is fetched once; one that was refused is looked at again only when the alias
+    moves, or somebody's word comes or goes that its gate shall not count. While the registry
+    is away, nothing changes.
     """
 
     def __init__(
@@ -128,6 +131,7 @@ class ModelWatch:
         self._symbols, self._events = tuple(symbols), events
         self._period = period_seconds
         self._seen: dict[tuple[str, str], int] = {}
+        self._refused: dict[tuple[str, str], Override | None] = {}
         self._said: dict[str, str] = {}
         self._twins: dict[str, tuple[str, int] | None] = {}
         self._stopping = threading.Event()
@@ -200,19 +204,30 @@ class ModelWatch:
         return True
 
     def _change(self, symbol: str, role: str, wanted: int | None) -> None:
-        if wanted == self._seen.get((symbol, role)):
+        known = wanted == self._seen.get((symbol, role))
+        if known and (wanted is None or (symbol, role) not in self._refused):
             return
         if wanted is None:
             self._events.put(ModelWithdrawn(symbol=symbol, role=role))
             del self._seen[symbol, role]
+            self._refused.pop((symbol, role), None)
             if role == PRODUCTION:
                 self._cache.withdraw(symbol)
             return
-        name = model_name(symbol)
+        self._take(symbol, role, wanted, known=known)
+
+    def _take(self, symbol: str, role: str, wanted: int, *, known: bool) -> None:
+        name, at = model_name(symbol), (symbol, role)
         version = self._client.version(name, wanted)
+        override = overriding.read(version.tags)
+        if known and override == self._refused[at]:
+            return
         files = self._client.files(name, wanted)
         event = verify(symbol, role, version, files)
-        self._seen[symbol, role] = wanted
+        self._seen[at] = wanted
+        self._refused.pop(at, None)
+        if isinstance(event, ModelRefused):
+            self._refused[at] = override
         self._events.put(event)
         if isinstance(event, ModelLoaded) and role == PRODUCTION:
             self._cache.keep(symbol, version, files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from registry import overriding
 from trader import accounts, record
 from trader.limits import State, state_for
 
@@ -58,6 +59,11 @@ def _market(session: Session, desk: Desk) -> dict[str, Any]:
         "challenger": versions.get("challenger"),
         "traded": desk.traded,
         "refused": dict(desk.refusals),
+        "overridden": {
+            role: str(override)
+            for role, model in desk.models.items()
+            if (override := overriding.read(model.evidence)) is not None
+        },
         "trusted": desk.trusted,
         "bid": None if desk.quote is None else str(desk.quote.bid),
         "ask": None if desk.quote is None else str(desk.quote.ask),

@@ -90,14 +90,18 @@ def models_command(symbol: str, *, as_json: bool) -> None:
         "version": lambda row: row.version,
         "semantic": lambda row: row.semantic,
         "aliases": lambda row: ", ".join(row.aliases) or "-",
-        "gate": lambda row: row.gate,
+        "gate": lambda row: row.gate + (", overridden" if row.override else ""),
         "trader": lambda row: told.get(row.version, "-"),
         "registered": lambda row: row.created,
-        "reason": lambda row: row.gate_reason,
+        "reason": lambda row: _and_word(row.gate_reason, row.override),
     }
     show(
         rows, columns, empty=f"{symbol} has no registered model; friday retrain {symbol} makes one"
     )
+
+
+def _and_word(reason: str, override: object | None) -> str:
+    return reason if override is None else f"{reason}; overridden by {override}"
 
 
 def _last_told(session: Session, symbol: str) -> dict[int, str]:
@@ -114,9 +118,12 @@ def _last_told(session: Session, symbol: str) -> dict[int, str]:
 @click.argument("symbol")
 @click.argument("version", type=click.IntRange(1))
 @because
-def promote_command(symbol: str, version: int, reason: str) -> None:
+@click.option("--override", is_flag=True, help="Although its gate refused it; that is shown.")
+def promote_command(symbol: str, version: int, reason: str, *, override: bool) -> None:
     """Make a version the production one; the trader takes it up within seconds."""
-    promotion.promote(engine(), registry(), symbol, version, who=who(), reason=reason)
+    promotion.promote(
+        engine(), registry(), symbol, version, who=who(), reason=reason, override=override
+    )
     click.echo(f"{symbol}: version {version} is now production")
 
 

@@ -1,6 +1,7 @@
 """Going back to the version before is one command, on record, and never leads to a bad one."""
 
 import itertools
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -57,6 +58,22 @@ def test_the_version_before_is_production_again_and_it_is_written_down(registry,
         *("operator", "because"),
     )
     assert last.evidence["rolled_back_from"] == 3
+
+
+def test_an_override_is_on_record_with_the_promotion_and_on_the_version(registry, engine, three):
+    name = three.replace("/", "-").lower()
+    made = registry.create_model_version(name, "file:///nowhere", tags={"gate": "refused"})
+    number = int(made.version)
+    with pytest.raises(PromotionRefused, match="its gate says refused"):
+        act(promotion.promote, engine, registry, three, number)
+
+    act(partial(promotion.promote, override=True), engine, registry, three, number)
+
+    with Session(engine) as session:
+        last = session.scalars(select(PromotionRow).order_by(PromotionRow.id.desc())).first()
+    assert (last.to_version, last.evidence["override"]) == (number, "operator: because")
+    assert store.version(registry, three, number).tags["override"] == "operator: because"
+    assert store.production_version(registry, three) == number
 
 
 def test_a_second_rollback_goes_further_back_and_the_third_has_nowhere_to_go(

@@ -11,6 +11,7 @@ import xgboost as xgb
 from registry import contract as terms
 from registry import served
 from registry.errors import ArtifactRefused
+from registry.overriding import Override
 
 NAMES = ("a", "b", "c", "d")
 
@@ -101,6 +102,17 @@ def test_an_edited_contract_is_refused(model, contract, golden):
 def test_a_contract_for_another_model_is_refused(model, contract, golden):
     with pytest.raises(ArtifactRefused, match="the model that"):
         load(model, replace(contract, model_sha256="0" * 64), golden)
+
+
+def test_a_persons_word_lifts_the_gates_verdict_and_nothing_else(model, contract, golden):
+    word = Override(who="Anna", why="because")
+    other = replace(contract, gate_passed=False, gate_reason="too few trades")
+
+    assert load(model, other, golden, override=word).contract == other
+    with pytest.raises(ArtifactRefused, match="changed after registration"):
+        load(model, other, golden, override=word, expected_sha256="0" * 64)
+    with pytest.raises(ArtifactRefused, match="golden"):
+        load(model, other, b"[]", override=word)
 
 
 def test_a_version_its_gate_refused_is_refused(model, contract, golden):

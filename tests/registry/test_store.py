@@ -12,7 +12,10 @@ import pytest
 from market import features
 from registry import contract, registration, served, store
 from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
+from registry.overriding import Override
 from registry.settings import ModelRegistrySettings
+from trader.events import ModelLoaded
+from trader.model_cache import FILES, Version, verify
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +153,45 @@ def test_a_refused_version_is_not_promoted(registry, registered):
         store.promote(registry, "XRP/USD", registered[1].version)
 
     assert store.production_version(registry, "XRP/USD") is None
+
+
+def test_a_refused_version_is_promoted_on_a_persons_word_until_it_is_rolled_back(
+    registry, candidate, refused
+):
+    word = Override(who="Anna", why="the sample is short")
+    sound = registration.register(registry, _of(candidate, "DOT/USD"), trigger="test").version
+    poor = registration.register(registry, _of(refused, "DOT/USD"), trigger="test").version
+    with pytest.raises(PromotionRefused, match="promote it without an override"):
+        store.promote(registry, "DOT/USD", sound, override=word)
+    store.promote(registry, "DOT/USD", sound)
+
+    store.promote(registry, "DOT/USD", poor, override=word)
+    assert store.version(registry, "DOT/USD", poor).override == word
+    store.restore(registry, "DOT/USD", sound)
+
+    assert store.version(registry, "DOT/USD", poor).override is None
+    with pytest.raises(PromotionRefused, match="its gate says refused"):
+        store.promote(registry, "DOT/USD", poor)
+
+
+def test_an_artifact_edited_after_registration_is_refused_by_the_trader(registry, candidate):
+    number = registration.register(registry, _of(candidate, "XMR/USD"), trigger="test").version
+    folder = Path(urlsplit(registry.get_model_version_download_uri("xmr-usd", str(number))).path)
+    known = store.version(registry, "XMR/USD", number)
+    version = Version(number=number, run_id=known.run_id, tags=known.tags)
+
+    def taken():
+        files = {name: (folder / name).read_bytes() for name in FILES}
+        return verify("XMR/USD", "production", version, files)
+
+    assert isinstance(taken(), ModelLoaded)
+    for name in ("model.ubj", "contract.json"):
+        sound = (folder / name).read_bytes()
+        (folder / name).write_bytes(sound.replace(b"1", b"2", 1))
+        assert "changed after registration" in taken().reason
+        (folder / name).write_bytes(sound)
+    (folder / "golden.json").write_bytes(b"{}")
+    assert "golden" in taken().reason
 
 
 @pytest.mark.usefixtures("registered")

@@ -42,7 +42,7 @@ def broken_bytes():
     return bytes(xgb.Booster(model_file=bytearray(json.dumps(content).encode())).save_raw("ubj"))
 
 
-def artifact(number, raw):
+def artifact(number, raw, *, gate="passed"):
     """Return a version and its files, as the registry has them."""
     contract = terms.Contract(
         symbol="XRP/USD",
@@ -60,8 +60,8 @@ def artifact(number, raw):
         data_hash="0",
         trained_until=datetime(2026, 1, 1, tzinfo=UTC),
         git_commit="0",
-        gate_passed=True,
-        gate_reason="every check passed",
+        gate_passed=gate == "passed",
+        gate_reason="every check passed" if gate == "passed" else "too few trades",
     )
     rows = np.random.default_rng(1).normal(size=(served.GOLDEN_ROWS, WIDTH))
     model = served.ServedModel(contract=contract, booster=served.read_booster(raw))
@@ -70,7 +70,7 @@ def artifact(number, raw):
     tags = {
         "artifact_sha256": contract.model_sha256,
         "contract_sha256": terms.digest(promised),
-        "gate": "passed",
+        "gate": gate,
     }
     version = Version(number=number, run_id="run", tags=tags)
     return version, dict(zip(FILES, (raw, promised, golden), strict=True))

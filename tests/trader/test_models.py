@@ -84,6 +84,28 @@ def test_an_alias_that_is_taken_away_withdraws_the_model_and_its_copy(
     assert ModelCache(tmp_path).recall("XRP/USD") is None
 
 
+def test_a_refused_version_is_looked_at_again_when_somebody_overrides_its_gate(
+    watch, registry, events, monkeypatch
+):
+    raw = artifacts_of_ours.sound_bytes()
+    version, files = artifacts_of_ours.artifact(3, raw, gate="refused")
+    registry.pointed = {"production": 3}
+    monkeypatch.setattr(registry, "version", lambda _name, _number: version)
+    monkeypatch.setattr(registry, "files", lambda _name, _number: files)
+    watch._follow("XRP/USD")
+    watch._follow("XRP/USD")
+    (refused,) = drained(events)
+    assert "as in 'Anna: too few trades to tell'" in refused.reason
+
+    version.tags["override"] = "Anna: a short sample"
+    watch._follow("XRP/USD")
+    watch._follow("XRP/USD")
+
+    (loaded,) = drained(events)
+    assert isinstance(loaded, ModelLoaded)
+    assert loaded.evidence["override"] == "Anna: a short sample"
+
+
 def test_a_promoted_challenger_challenges_nobody(watch, registry, events):
     registry.pointed = {"production": 3, "challenger": 3}
 
