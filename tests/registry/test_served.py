@@ -213,3 +213,18 @@ def test_a_row_of_another_shape_or_an_infinite_one_is_not_scored(model, contract
 
 def test_a_probability_is_never_quite_certain():
     assert 0 < served.calibrate(-1e9, 1, 0) < served.calibrate(1e9, 1, 0) < 1
+
+
+def test_many_rows_at_once_score_as_each_alone_to_the_last_bit(model, contract, golden, table):
+    loaded = load(model, contract, golden)
+
+    together = loaded.predict_all(table)
+
+    assert together.tolist() == [loaded.predict(row) for row in table]
+    assert loaded.predict_all(table[:0]).tolist() == []
+
+
+@pytest.mark.parametrize("rows", [np.zeros((2, 3)), np.zeros(4), np.array([[0.0, 1, np.inf, 2]])])
+def test_rows_of_another_shape_or_an_infinite_one_are_not_scored(model, contract, golden, rows):
+    with pytest.raises(ValueError, match=r"features|infinite"):
+        load(model, contract, golden).predict_all(rows)
