@@ -39,6 +39,7 @@ COMMANDS = {
     "import": "data",
     "gaps": "data",
     "retrain": "life",
+    "backtest": "backtest",
     "models": "life",
     "promote": "life",
     "rollback": "life",

@@ -33,7 +33,7 @@ def show(rows: Sequence[Any], columns: Columns, *, empty: str) -> None:
 
 def dump(value: Any) -> None:
     """Print a value as JSON; amounts and times as strings, exactly as they are."""
-    click.echo(json.dumps(value, default=_plain, indent=2))
+    click.echo(json.dumps(value, default=plain, indent=2))
 
 
 def text(value: Any) -> str:
@@ -53,7 +53,8 @@ def text(value: Any) -> str:
             return str(value)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Turn what JSON does not know into what it does; amounts and times become strings."""
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, datetime):
