@@ -86,21 +86,26 @@ def mark_equity(session: Session, at: datetime, profit: Decimal) -> None:
     )
 
 
-def standing(
-    session: Session, profit: Decimal, now: datetime, vouched: datetime | None = None
-) -> Standing:
-    """Compare a profit with that of the day's beginning and with the best within 30 days.
+def marks(
+    session: Session, now: datetime, vouched: datetime | None = None
+) -> tuple[Decimal | None, Decimal | None]:
+    """Return the profit at the day's beginning and the best within 30 days, where known.
 
     Nothing before `vouched` counts, when a halt over losses was raised that a person lifted.
     """
     morning = now.replace(hour=0, minute=0, second=0, microsecond=0)
     opened = max(filter(None, (morning, vouched)))
-    marks, at = EquityMarkRow.profit, EquityMarkRow.at
-    before = select(marks).where(at <= opened).order_by(at.desc()).limit(1)
-    after = select(marks).where(at > opened).order_by(at).limit(1)
-    opening = next((p for p in map(session.scalar, (before, after)) if p is not None), profit)
+    profit, at = EquityMarkRow.profit, EquityMarkRow.at
+    before = select(profit).where(at <= opened).order_by(at.desc()).limit(1)
+    after = select(profit).where(at > opened).order_by(at).limit(1)
+    opening = next((p for p in map(session.scalar, (before, after)) if p is not None), None)
     since = max(filter(None, (now - timedelta(days=30), vouched)))
-    best = session.scalar(select(func.max(marks)).where(at >= since))
+    return opening, session.scalar(select(func.max(profit)).where(at >= since))
+
+
+def standing(profit: Decimal, opening: Decimal | None, best: Decimal | None) -> Standing:
+    """Compare a profit with that of the day's beginning and with the best there was."""
+    opening = profit if opening is None else opening
     return Standing(
         profit=profit, opening=opening, peak=max(profit, opening, profit if best is None else best)
     )

@@ -19,6 +19,7 @@ from sql.tables import OrderRow
 from trader import accounts, journal, outlook, record, risk, strategy
 from trader.execution import Policy
 from trader.limits import LATCHING_CODES, Claim, Proposal, Refused, State
+from trader.memory import Memory
 from trader.orders import Order, client_order_id
 from trader.supervision import Supervision
 
@@ -57,10 +58,18 @@ class _Turn:
         return record.decision_id(self.desk.symbol, self.bar_start) + self.suffix
 
 
-def close_bar(session: Session, desk: Desk, bar: Bar, around: Circumstances) -> Order | None:
-    """Take a closed bar in and return the order to send, if there is one."""
-    turn = _Turn(session, desk, around, outlook.open_books(session, desk, around))
-    _mark_equity(turn, bar)
+def close_bar(
+    session: Session, desk: Desk, bar: Bar, around: Circumstances, memory: Memory | None = None
+) -> Order | None:
+    """Take a closed bar in and return the order to send, if there is one.
+
+    What the memory holds for the bar's end is not read again unless the record has changed.
+    """
+    memory = memory or Memory()
+    books = outlook.open_books(session, desk, around, memory=memory, at=bar.end)
+    turn = _Turn(session, desk, around, books)
+    if _mark_equity(turn, bar):
+        memory.marked(bar.end)
     beside = history.closes_beside(session, bar.symbol, bar.interval, bar.start)
     scores = Supervision(session, desk, around, turn.books).scores(desk.take(bar, beside))
     ids = {score.model.version: _record_score(turn, score) for score in scores}
@@ -73,22 +82,30 @@ def close_bar(session: Session, desk: Desk, bar: Bar, around: Circumstances) -> 
     return _decide(turn, around.policy)
 
 
-def decide_again(session: Session, desk: Desk, around: Circumstances) -> Order | None:
+def decide_again(
+    session: Session, desk: Desk, around: Circumstances, memory: Memory | None = None
+) -> Order | None:
     """Decide once more on the last bar, and take what is there: resting has not filled us."""
     if desk.leading is None:
         return None
-    books = outlook.open_books(session, desk, around)
+    books = outlook.open_books(session, desk, around, memory=memory)
     return _decide(_Turn(session, desk, around, books, suffix="-again"), Policy.MARKETABLE)
 
 
-def flatten(session: Session, desk: Desk, around: Circumstances, halt: Halt) -> Order | None:
+def flatten(
+    session: Session,
+    desk: Desk,
+    around: Circumstances,
+    halt: Halt,
+    memory: Memory | None = None,
+) -> Order | None:
     """Sell what the market's position still is, because a person said so.
 
     Returns:
         The order to send; None while one is under way, nothing is left to be sold, or risk
         refuses, which is written down once a reason.
     """
-    books = outlook.open_books(session, desk, around)
+    books = outlook.open_books(session, desk, around, memory=memory)
     held = books.held.get(desk.symbol, NOTHING)
     least = desk.instrument.quantity_min
     if held < least or desk.quote is None or books.under_way(desk.symbol):
@@ -123,9 +140,7 @@ def _decide(turn: _Turn, policy: Policy) -> Order | None:
     elif desk.instrument.taker_fee is None or desk.instrument.maker_fee is None:
         wanted = strategy.nothing(held, "fee_unknown", "the account's fees are not known")
     else:
-        now = outlook.situation(
-            turn.session, desk, turn.around, turn.books, score=score, policy=policy
-        )
+        now = outlook.situation(desk, turn.around, turn.books, score=score, policy=policy)
         wanted, view = strategy.decide(now), None
         if wanted.side is not None:
             verdict, view = _judge(turn, wanted, _claim(turn, score))
@@ -163,14 +178,15 @@ def _refused(wanted: Wanted, verdict: Refused) -> Wanted:
     )
 
 
-def _mark_equity(turn: _Turn, bar: Bar) -> None:
+def _mark_equity(turn: _Turn, bar: Bar) -> bool:
     standing = turn.books.standing
     if standing is None:
-        return
+        return False
     accounts.mark_equity(turn.session, bar.end, standing.profit)
     lost = risk.breach(standing, turn.around.limits)
-    if lost is not None and turn.books.state is State.ACTIVE:
+    if lost is not None and turn.books.account.state is State.ACTIVE:
         _latch(turn, lost)
+    return True
 
 
 def _latch(turn: _Turn, verdict: Refused) -> None:
@@ -243,7 +259,7 @@ def _judge(turn: _Turn, wanted: Wanted, claim: Claim | None) -> tuple[Verdict, V
         claim=claim,
         post_only=wanted.worst is not None,
     )
-    view = outlook.view(turn.session, turn.desk, turn.around, turn.books, turn.decision_id)
+    view = outlook.view(turn.desk, turn.around, turn.books, turn.decision_id)
     return risk.check(proposal, view), view
 
 

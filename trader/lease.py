@@ -6,16 +6,18 @@ lost connection is noticed at the next check.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ResourceClosedError
+from sqlalchemy.orm import Session
 
 from trader.errors import LeaseLost, LeaseTaken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 TRY_EVERY = 0.5  # seconds between a standby's attempts
 
@@ -59,9 +61,22 @@ class Lease:
             LeaseLost: It is not; another trader may have started.
         """
         try:
-            self._connection.execute(text("SELECT 1"))
+            with self._connection.begin():
+                self._connection.execute(text("SELECT 1"))
         except (DBAPIError, ResourceClosedError) as error:
             raise LeaseLost("the connection that held the trading lease is gone") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a transaction on the connection that holds the lock: who lost it commits nothing.
+
+        Raises:
+            LeaseLost: The connection is gone.
+        """
+        if self._connection.closed or self._connection.invalidated:
+            raise LeaseLost("the connection that held the trading lease is gone")
+        with Session(self._connection) as session, session.begin():
+            yield session
 
     def retake(self) -> None:
         """Take the lease anew after its connection was lost.
@@ -80,10 +95,9 @@ class Lease:
             self._connection.close()
 
     def _take(self) -> Connection:
-        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        taken = connection.execute(
-            text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}
-        ).scalar_one()
+        connection = self._engine.connect()
+        with connection.begin():
+            taken = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key})
         if not taken:
             connection.close()
             raise LeaseTaken(f"another trader holds the lease of account {self._account!r}")

@@ -41,6 +41,7 @@ from trader.events import (
     Untrusted,
 )
 from trader.execution import OnStop
+from trader.memory import Memory
 from trader.orders import Status
 from trader.outlook import Circumstances
 from trader.pursuit import pursue
@@ -95,6 +96,7 @@ class Trader:
     stopping: bool = False
     caught_up: bool = False
     word: str = ""
+    memory: Memory = field(default_factory=Memory)
     _owed: str | None = field(default=None, init=False)  # a reconciliation that is still due
     _ghost_since: float | None = field(default=None, init=False)
     _due: float = field(default=0.0, init=False)
@@ -235,12 +237,13 @@ class Trader:
     def settle(self, trigger: str) -> None:
         """Compare the record with the exchange's; halt over what no news explains."""
         found = settlement.reconcile(self.engine, self.exchange, trigger=trigger, world=self.world)
-        if not found.clean:
-            with Session(self.engine) as session, session.begin():
+        with Session(self.engine) as session, session.begin():
+            wrong = self.memory.wrong(session) if found.clean else found.reason
+            if wrong is not None:
                 record.halt(
                     session,
                     reason_code="reconciliation",
-                    reason=found.reason,
+                    reason=wrong,
                     who="trader",
                     at=self.now(),
                 )
@@ -344,10 +347,9 @@ class Trader:
         if desk.needs_warming(bar):
             self._warm(desk, bar)
         began = self.world.monotonic()
-        self.lease.check()
-        with Session(self.engine) as session, session.begin():
+        with self.lease.transaction() as session:
             history.record_bars(session, [bar], "live")
-            order = close_bar(session, desk, bar, self._circumstances(desk))
+            order = close_bar(session, desk, bar, self._circumstances(desk), self.memory)
         taken = self.world.monotonic() - began
         if order is not None:
             self._send(order)
@@ -427,7 +429,7 @@ class Trader:
         # First what a halt asks: a reconciliation may take its time.
         self._switch.renew(self.now(), self.exchange_status)
         self._reconsider_models()
-        for one in pursue(self.engine, self.exchange, self.desks, self._circumstances):
+        for one in pursue(self.engine, self.exchange, self.desks, self._circumstances, self.memory):
             self._send(one)
         patience = timedelta(seconds=self.settings.post_only_seconds)
         with Session(self.engine) as session:
@@ -441,11 +443,13 @@ class Trader:
             self._reconcile(due)
             self._settle_due = self.world.monotonic() + SETTLE_EVERY
         with Session(self.engine) as session, session.begin():
+            sums = self.memory.prepare(session, self.desks.values())
             said = publish(
                 session,
                 self.settings.account,
                 self.desks,
                 halts=halts,
+                held=sums.held,
                 connected=self.reporting,
                 word=self.word,
                 at=self.now(),

@@ -1,6 +1,6 @@
 """Everything that risk looks at, gathered from the record, a desk and the circumstances.
 
-Works in the caller's transaction and changes nothing.
+Only `open_books` reads; it works in the caller's transaction and changes nothing.
 """
 
 from __future__ import annotations
@@ -10,33 +10,30 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
-
 from market import features
 from market.instruments import Side
-from sql.tables import DecisionRow, OrderEventRow, OrderRow, PriceBarRow
-from trader import accounts, journal, record
+from trader import accounts
 from trader.execution import worst_price
-from trader.limits import Act, Sent, View, state_for
+from trader.limits import Act, Sent, View
+from trader.memory import Memory
 from trader.strategy import Situation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from trader.desk import Desk, Score
     from trader.execution import Policy
-    from trader.limits import Limits, Standing, State
+    from trader.limits import Limits, Standing
+    from trader.memory import Account, Market
     from trader.orders import Order
     from trader.sizing import Appetite
 
 NOTHING = Decimal(0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 REPEATS_SEEN = timedelta(minutes=1)
-OUR_ACTS = ("intended", "amending", "cancelling")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,52 +60,59 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """What the record says of the account at one moment, read once for all who ask.
+    """What the record says of the account at one moment, and what that is worth.
 
     `standing` is None where something is held that no price is known of.
     """
 
-    state: State
-    totals: Mapping[str, tuple[Decimal, Decimal]]
+    account: Account
+    market: Market
     held: Mapping[str, Decimal]
     cash: Decimal
-    pending: tuple[Order, ...]
     standing: Standing | None
-    lifted: Mapping[str, datetime]
-    day_volume: Decimal | None
+
+    @property
+    def pending(self) -> tuple[Order, ...]:
+        """Return the orders that may still trade as far as we know."""
+        return self.account.pending
 
     def under_way(self, symbol: str) -> bool:
         """Tell whether an order of this market may still trade."""
         return any(order.symbol == symbol for order in self.pending)
 
 
-def open_books(session: Session, desk: Desk, around: Circumstances) -> Books:
-    """Read what the record says of the account, for a decision on this desk's market."""
-    totals, lifted = accounts.totals(session), accounts.lifted(session)
-    profit = accounts.profit(totals, around.marks)
-    over_losses = [lifted[code] for code in ("daily_loss", "drawdown") if code in lifted]
-    vouched = max(over_losses, default=None)
+def open_books(
+    session: Session,
+    desk: Desk,
+    around: Circumstances,
+    *,
+    memory: Memory | None = None,
+    at: datetime | None = None,
+) -> Books:
+    """Read what the record says of the account, for a decision on this desk's market.
+
+    Args:
+        session: The record.
+        desk: The market's.
+        around: What else is known.
+        memory: What was read before; without it everything is read.
+        at: When the bar ended that is decided on; now where it is about none.
+    """
+    account, market = (memory or Memory()).look(session, desk, at or around.now)
+    sums = account.sums
+    profit = accounts.profit(sums.totals, around.marks)
     return Books(
-        state=state(session),
-        totals=totals,
-        held={symbol: quantity for symbol, (quantity, _) in totals.items()},
-        cash=accounts.ledger_balances(session).get(desk.instrument.quote, NOTHING),
-        pending=tuple(journal.unsettled_orders(session)),
+        account=account,
+        market=market,
+        held=sums.held,
+        cash=sums.balances.get(desk.instrument.quote, NOTHING),
         standing=None
         if profit is None
-        else accounts.standing(session, profit, around.now, vouched),
-        lifted=lifted,
-        day_volume=_day_volume(session, desk, around.now),
+        else accounts.standing(profit, account.opening, account.best),
     )
 
 
-def state(session: Session) -> State:
-    """Return the trading state that the standing halts leave."""
-    return state_for(halt.reason_code for halt in record.current_halts(session))
-
-
 def situation(
-    session: Session,
     desk: Desk,
     around: Circumstances,
     books: Books,
@@ -129,7 +133,7 @@ def situation(
         loss=contract.loss,
         horizon_bars=contract.horizon_bars,
         held=books.held.get(desk.symbol, NOTHING),
-        bars_held=_bars_held(session, desk, contract.horizon_bars),
+        bars_held=_bars_held(books, desk, contract.horizon_bars),
         under_way=books.under_way(desk.symbol),
         cash=books.cash,
         volatility=desk.volatility.over(DAY.total_seconds(), desk.interval.total_seconds()),
@@ -137,20 +141,18 @@ def situation(
         max_position_value=limits.max_position_value,
         most_to_buy=_room(desk, books, around),
         most_to_sell=limits.order_cap(
-            depth=desk.bid_depth, day_volume=books.day_volume, reduces=True
+            depth=desk.bid_depth, day_volume=books.market.day_volume, reduces=True
         ),
     )
 
 
-def view(
-    session: Session, desk: Desk, around: Circumstances, books: Books, decision_id: str
-) -> View:
+def view(desk: Desk, around: Circumstances, books: Books, decision_id: str) -> View:
     """Return what is known at this moment about an order of this desk's market."""
     here = [order for order in books.pending if order.symbol == desk.symbol]
     buying = [order for order in books.pending if order.side is Side.BUY]
     bar = desk.last_bar
     return View(
-        state=books.state,
+        state=books.account.state,
         instrument=desk.instrument,
         limits=around.limits,
         interval=desk.interval,
@@ -162,7 +164,7 @@ def view(
         feature_hash=features.HASH,
         clock_skew=around.clock_skew,
         volatility=desk.volatility.over(60, desk.interval.total_seconds()),
-        day_volume=books.day_volume,
+        day_volume=books.market.day_volume,
         bid_depth=desk.bid_depth,
         ask_depth=desk.ask_depth,
         position=books.held.get(desk.symbol, NOTHING),
@@ -172,35 +174,20 @@ def view(
         cash=books.cash,
         promised=sum((order.reserved * order.limit for order in buying), NOTHING),
         standing=books.standing,
-        entries=_entries(session, desk.symbol, books, around.now),
-        decided=session.scalar(_any_order(decision_id)) is not None,
-        sent=_sent(session, around.now),
-        acts=_acts(session, desk.symbol, around.now),
+        entries=_entries(desk.symbol, books, around.now),
+        decided=any(order.decision_id == decision_id for order in books.account.recent),
+        sent=_sent(books, around.now),
+        acts=_acts(books, around.now),
         exchange_status=around.exchange_status,
         switch_age=around.switch_age,
     )
 
 
-def _bars_held(session: Session, desk: Desk, horizon_bars: int) -> int:
+def _bars_held(books: Books, desk: Desk, horizon_bars: int) -> int:
     """Count bars since the last decision that bought; without one the horizon has passed."""
-    bought = session.scalar(
-        select(func.max(DecisionRow.bar_start))
-        .join(OrderRow, OrderRow.decision_id == DecisionRow.id)
-        .where(DecisionRow.symbol == desk.symbol, OrderRow.side == Side.BUY, OrderRow.filled > 0)
-    )
-    if bought is None or desk.last_bar is None:
+    if books.market.bought is None or desk.last_bar is None:
         return horizon_bars
-    return (desk.last_bar.start - bought) // desk.interval
-
-
-def _day_volume(session: Session, desk: Desk, now: datetime) -> Decimal | None:
-    return session.scalar(
-        select(func.sum(PriceBarRow.volume * PriceBarRow.close)).where(
-            PriceBarRow.symbol == desk.symbol,
-            PriceBarRow.interval_seconds == desk.interval.total_seconds(),
-            PriceBarRow.start >= now - DAY,
-        )
-    )
+    return (desk.last_bar.start - books.market.bought) // desk.interval
 
 
 def _elsewhere(symbol: str, books: Books, marks: Mapping[str, Decimal]) -> Decimal | None:
@@ -225,28 +212,22 @@ def _room(desk: Desk, books: Books, around: Circumstances) -> Decimal:
         held=books.held.get(desk.symbol, NOTHING),
         elsewhere=_elsewhere(desk.symbol, books, around.marks),
         depth=desk.ask_depth,
-        day_volume=books.day_volume,
+        day_volume=books.market.day_volume,
     )
 
 
-def _entries(session: Session, symbol: str, books: Books, now: datetime) -> int:
-    since = max(filter(None, (now - HOUR, books.lifted.get("repeated_execution"))))
-    count = session.scalar(
-        select(func.count()).where(
-            OrderRow.symbol == symbol,
-            OrderRow.side == Side.BUY,
-            OrderRow.filled > 0,
-            OrderRow.created_at > since,
-        )
+def _entries(symbol: str, books: Books, now: datetime) -> int:
+    since = max(filter(None, (now - HOUR, books.account.lifted.get("repeated_execution"))))
+    return sum(
+        order.symbol == symbol
+        and order.side is Side.BUY
+        and order.filled > 0
+        and order.created_at > since
+        for order in books.account.recent
     )
-    return count or 0
 
 
-def _any_order(decision_id: str) -> Select[tuple[str]]:
-    return select(OrderRow.id).where(OrderRow.decision_id == decision_id).limit(1)
-
-
-def _sent(session: Session, now: datetime) -> tuple[Sent, ...]:
+def _sent(books: Books, now: datetime) -> tuple[Sent, ...]:
     return tuple(
         Sent(
             symbol=order.symbol,
@@ -255,18 +236,10 @@ def _sent(session: Session, now: datetime) -> tuple[Sent, ...]:
             limit=order.limit,
             age=now - order.created_at,
         )
-        for order in journal.orders_since(session, now - REPEATS_SEEN)
+        for order in books.account.recent
+        if order.created_at >= now - REPEATS_SEEN
     )
 
 
-def _acts(session: Session, symbol: str, now: datetime) -> tuple[Act, ...]:
-    rows = session.execute(
-        select(OrderEventRow.kind, OrderEventRow.at)
-        .join(OrderRow, OrderRow.id == OrderEventRow.order_id)
-        .where(
-            OrderRow.symbol == symbol,
-            OrderEventRow.kind.in_(OUR_ACTS),
-            OrderEventRow.at > now - HOUR,
-        )
-    )
-    return tuple(Act(kind=kind, age=now - at) for kind, at in rows)
+def _acts(books: Books, now: datetime) -> tuple[Act, ...]:
+    return tuple(Act(kind=kind, age=now - at) for kind, at in books.market.acts if at > now - HOUR)

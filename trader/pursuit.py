@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from market.errors import ExchangeRefused, ExchangeUnreachable
-from trader import closing, journal, outlook, record
+from trader import closing, journal, record
 from trader.execution import Amend, Cancel, follow
-from trader.limits import FLATTEN
+from trader.limits import FLATTEN, state_for
 from trader.orders import Amending, AmendRefused, Cancelling
 
 if TYPE_CHECKING:
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from trader.exchange import Exchange
     from trader.execution import Step
     from trader.limits import State
+    from trader.memory import Memory
     from trader.orders import Order
     from trader.outlook import Circumstances
+    from trader.record import Halt
 
 
 def pursue(
@@ -35,6 +37,7 @@ def pursue(
     exchange: Exchange,
     desks: Mapping[str, Desk],
     around: Callable[[Desk], Circumstances],
+    memory: Memory | None = None,
 ) -> list[Order]:
     """Look after every order that rests, and return the orders to be sent now.
 
@@ -42,13 +45,17 @@ def pursue(
     one that a person asked for by `friday flatten`.
     """
     with Session(engine) as session:
-        state = outlook.state(session)
+        halts = record.current_halts(session)
         resting = [order for order in journal.unsettled_orders(session) if order.rests]
+    state = state_for(halt.reason_code for halt in halts)
     for order in resting:
         desk = desks.get(order.symbol)
         if desk is not None:  # else another configuration's; the exchange's switch ends it
             _work(engine, exchange, order, desk, state=state, around=around(desk))
-    found = [_next(engine, desk, around(desk)) for desk in desks.values()]
+    flatten = next((halt for halt in halts if halt.reason_code == FLATTEN), None)
+    if flatten is None:
+        desks = {symbol: desk for symbol, desk in desks.items() if desk.worked}
+    found = [_next(engine, desk, around(desk), flatten, memory) for desk in desks.values()]
     return [order for order in found if order is not None]
 
 
@@ -97,13 +104,14 @@ def _note(engine: Engine, order: Order, event: Amending | AmendRefused | Cancell
         return not journal.record_event(session, order.id, event).status.final
 
 
-def _next(engine: Engine, desk: Desk, around: Circumstances) -> Order | None:
+def _next(
+    engine: Engine, desk: Desk, around: Circumstances, flatten: Halt | None, memory: Memory | None
+) -> Order | None:
     with Session(engine) as session, session.begin():
-        flatten = next((h for h in record.current_halts(session) if h.reason_code == FLATTEN), None)
         if flatten is not None:
-            return closing.flatten(session, desk, around, flatten)
+            return closing.flatten(session, desk, around, flatten, memory)
         worked = desk.worked and journal.order_by_id(session, desk.worked)
         if not worked or not worked.status.final:
             return None
         desk.worked = None
-        return closing.decide_again(session, desk, around) if worked.remaining else None
+        return closing.decide_again(session, desk, around, memory) if worked.remaining else None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from registry import overriding
-from trader import accounts, record
+from trader import record
 from trader.limits import State, state_for
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -26,6 +28,7 @@ def publish(
     desks: dict[str, Desk],
     *,
     halts: list[Halt],
+    held: Mapping[str, Decimal],
     connected: bool,
     word: str,
     at: datetime,
@@ -38,7 +41,7 @@ def publish(
         "halt": halts[0].reason if halts else None,
         "connected": connected,
         "word": word,
-        "markets": {symbol: _market(session, desk) for symbol, desk in desks.items()},
+        "markets": {symbol: _market(desk, held) for symbol, desk in desks.items()},
     }
     record.record_trader_status(
         session, account=account, process_id=os.getpid(), state=state, detail=detail, at=at
@@ -52,7 +55,7 @@ def _ready(desks: dict[str, Desk], *, connected: bool) -> bool:
     )
 
 
-def _market(session: Session, desk: Desk) -> dict[str, Any]:
+def _market(desk: Desk, held: Mapping[str, Decimal]) -> dict[str, Any]:
     versions = {role: model.version for role, model in desk.models.items()}
     return {
         "production": versions.get("production"),
@@ -68,6 +71,6 @@ def _market(session: Session, desk: Desk) -> dict[str, Any]:
         "bid": None if desk.quote is None else str(desk.quote.bid),
         "ask": None if desk.quote is None else str(desk.quote.ask),
         "last_bar": None if desk.last_bar is None else desk.last_bar.start.isoformat(),
-        "position": f"{accounts.held(session, desk.symbol).normalize():f}",
+        "position": f"{held.get(desk.symbol, Decimal(0)).normalize():f}",
         "word": desk.last_word,
     }

@@ -57,7 +57,7 @@ class Supervision:
     def _loss(self, version: int) -> str | None:
         """Say if the market's trades have lost too much since the version was promoted."""
         symbol, most = self.desk.symbol, self.around.limits.max_model_loss
-        mine = {symbol: self.books.totals.get(symbol, (NOTHING, NOTHING))}
+        mine = {symbol: self.books.account.sums.totals.get(symbol, (NOTHING, NOTHING))}
         profit = accounts.profit(mine, self.around.marks)
         if profit is None:
             return None

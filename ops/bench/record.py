@@ -29,6 +29,11 @@ ORDER_EVERY = 36  # minutes between a market's orders, so 40 a day
 # nothing gained or lost.
 STATEMENTS = (
     """
+    SELECT FROM generate_series(date_trunc('month', CAST(:begin AS timestamptz)), :end,
+                                INTERVAL '1 month') AS month,
+                LATERAL (SELECT market.ensure_month('price_bars', month)) AS made
+    """,
+    """
     INSERT INTO market.price_bars (symbol, interval_seconds, start, open, high, low, close,
                                    volume, trades, bought, source)
     SELECT symbol, 60, at, price, price * 1.001, price * 0.999, price, 10000, 20, 5000, 'bench'
@@ -145,8 +150,12 @@ def fill(engine: Engine, days: int) -> dict[str, int]:
     rows: dict[str, int] = {}
     with engine.begin() as connection:
         for statement in STATEMENTS:
-            table = statement.split()[2]
-            rows[table] = rows.get(table, 0) + connection.execute(text(statement), given).rowcount
+            done, (verb, _, table) = (
+                connection.execute(text(statement), given),
+                statement.split()[:3],
+            )
+            if verb == "INSERT":
+                rows[table] = rows.get(table, 0) + done.rowcount
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))  # as autovacuum has done by then
     return rows

@@ -31,7 +31,7 @@ def _send_before_commit(self: Trader, desk: Desk, bar: Bar) -> None:
     answer, order = None, None
     with Session(self.engine) as session, session.begin():
         history.record_bars(session, [bar], "live")
-        order = close_bar(session, desk, bar, self._circumstances(desk))
+        order = close_bar(session, desk, bar, self._circumstances(desk), self.memory)
         if order is not None:
             answer = self.exchange.place(order)
     if order is not None and answer is not None:

@@ -108,20 +108,24 @@ def mark(session, profit, **before):
     accounts.mark_equity(session, NOON - timedelta(**before), Decimal(profit))
 
 
+def standing(session, profit, vouched=None):
+    return accounts.standing(Decimal(profit), *accounts.marks(session, NOON, vouched))
+
+
 def test_losses_are_counted_from_midnight_and_from_the_best_of_thirty_days(session):
     for profit, before in ((900, {"days": 31}), (70, {"days": 9}), (20, {"hours": 15}), (-5, {})):
         mark(session, profit, **before)
 
-    found = accounts.standing(session, Decimal(-10), NOON)
+    found = standing(session, -10)
 
     assert (found.lost_today, found.drawdown) == (30, 80)
 
 
 def test_the_first_mark_of_a_day_opens_it_where_there_is_none_before(session):
-    assert accounts.standing(session, Decimal(7), NOON).lost_today == 0
+    assert standing(session, 7).lost_today == 0
     mark(session, 9, hours=1)
 
-    assert accounts.standing(session, Decimal(7), NOON).lost_today == 2
+    assert standing(session, 7).lost_today == 2
 
 
 def test_whoever_lifts_a_halt_over_losses_has_them_counted_from_when_it_was_raised(session):
@@ -129,13 +133,13 @@ def test_whoever_lifts_a_halt_over_losses_has_them_counted_from_when_it_was_rais
     mark(session, 100, hours=1)
     halted = NOON - timedelta(hours=1)
     record.halt(session, reason_code="drawdown", reason="r", who="trader", at=halted)
-    assert accounts.standing(session, Decimal(90), NOON).drawdown == 410
+    assert standing(session, 90).drawdown == 410
     assert accounts.lifted(session) == {}
 
     record.resume(session, reason="understood", who="test", at=NOON)
 
     vouched = accounts.lifted(session)["drawdown"]
-    found = accounts.standing(session, Decimal(90), NOON, vouched)
+    found = standing(session, 90, vouched)
     assert (found.lost_today, found.drawdown) == (10, 10)
 
 

@@ -8,14 +8,14 @@ from trader.lease import Lease
 
 
 def test_a_second_trader_of_the_account_is_refused(engine):
-    Lease(engine, "kraken")
+    _holder = Lease(engine, "kraken")
 
     with pytest.raises(LeaseTaken, match="'kraken'"):
         Lease(engine, "kraken")
 
 
 def test_another_account_has_a_lease_of_its_own(engine):
-    Lease(engine, "kraken")
+    _holder = Lease(engine, "kraken")
 
     Lease(engine, "another").check()
 

@@ -244,7 +244,7 @@ def rest(trader, engine, exchange):
 def test_who_was_quicker_to_the_lease_trades_on(trader, engine):
     with the_record_away(trader):
         trader.turn(None)
-    Lease(engine, "kraken")
+    _holder = Lease(engine, "kraken")
 
     def wait():
         for _ in range(20):

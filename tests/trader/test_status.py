@@ -1,6 +1,7 @@
 """What the trader says of itself is what holds: its trading state, and what it does not trade."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from orders_of_ours import NOON, XRP
@@ -18,7 +19,16 @@ def said(engine, *codes, **desk):
         for code in codes:
             record.halt(session, reason_code=code, reason=f"for {code}", who="test", at=NOON)
         halts = record.current_halts(session)
-        return publish(session, "kraken", desks, halts=halts, connected=True, word="", at=NOON)
+        return publish(
+            session,
+            "kraken",
+            desks,
+            halts=halts,
+            held={"XRP/USD": Decimal("12.500")},
+            connected=True,
+            word="",
+            at=NOON,
+        )
 
 
 @pytest.mark.parametrize(
@@ -42,4 +52,4 @@ def test_a_market_that_is_only_watched_misses_no_model(engine):
     watched, traded = said(engine, traded=False), said(engine)
 
     assert trader_word("trading", watched) == "trading; XRP/USD watched only"
-    assert "XRP/USD no model" in trader_word("trading", traded)
+    assert "XRP/USD no model, holds 12.5" in trader_word("trading", traded)
