@@ -143,8 +143,13 @@ def ingest(
         raise ValueError(f"the end needs a zone, which {until} has not")
     asked = data.requests
     now = data.now()
-    end = interval_start(min(until or now, now - SETTLING), interval)
+    end = ended(now, until, interval)
     source = kraken_history.provider(data, now)
     wanted = Wanted(symbol=symbol, interval=interval, start=end - span, end=end)
     outcome = fill(engine, source, wanted, progress=progress)
     return replace(outcome, requests=data.requests - asked)
+
+
+def ended(now: datetime, until: datetime | None, interval: timedelta) -> datetime:
+    """Return the end of the last bar that is over and settled, and ends by `until`."""
+    return interval_start(min(until or now, now - SETTLING), interval)

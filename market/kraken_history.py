@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from market.bars import BarBuilder, interval_start
 from market.providers import Page, from_trades, without_holes
-from market.public_data import CANDLE_MINUTES, CANDLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from market.providers import Provider, Wanted
     from market.public_data import PublicData
 
+CANDLE_MINUTES = frozenset({1, 5, 15, 30, 60, 240, 1440, 10080})
+CANDLES = 720  # the exchange keeps no more, and the last of them is unfinished
 SHORTEST_CANDLE = timedelta(minutes=15)
 SETTLING = timedelta(seconds=2)  # the exchange's history may lag its trading a little
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from market.settings import PublicDataSettings
 
-CANDLE_MINUTES = frozenset({1, 5, 15, 30, 60, 240, 1440, 10080})
-CANDLES = 720  # the exchange keeps no more, and the last of them is unfinished
 PAGE = 1000  # trades a request
 Answer = TypeVar("Answer")
 SIDES = {"b": Side.BUY, "s": Side.SELL}
@@ -50,7 +48,7 @@ class PublicData:
     def candles(self, symbol: str, interval: timedelta, since: datetime) -> list[Bar]:
         """Return the exchange's own bars from a moment on, the unfinished one included.
 
-        It keeps the last CANDLES of each of its intervals (CANDLE_MINUTES) only.
+        It keeps the last 720 of each of its intervals only (market.kraken_history).
         """
         request = {
             "pair": symbol,

@@ -87,7 +87,7 @@ def shifts(
                     unshifted=unshifted,
                 )
             )
-    return _together(found)
+    return together(found)
 
 
 def agreed(verdicts: Sequence[Sequence[Shift]]) -> list[Shift]:
@@ -106,6 +106,25 @@ def agreed(verdicts: Sequence[Sequence[Shift]]) -> list[Shift]:
             for other in others
         )
     ]
+
+
+def together(found: list[Shift]) -> list[Shift]:
+    """Make one of each run of shifts by the same hours; it is as sure as its weakest part."""
+    merged: list[Shift] = []
+    for one in found:
+        if merged and merged[-1].end == one.start and merged[-1].hours == one.hours:
+            before = merged[-1]
+            weakest = min(before, one, key=lambda shift: shift.correlation - shift.unshifted)
+            merged[-1] = Shift(
+                start=before.start,
+                end=one.end,
+                hours=one.hours,
+                correlation=weakest.correlation,
+                unshifted=weakest.unshifted,
+            )
+        else:
+            merged.append(one)
+    return merged
 
 
 def _window(interval: timedelta) -> timedelta:
@@ -159,21 +178,3 @@ def _correlation(ours: Floats, theirs: Floats) -> tuple[float, int]:
     a, b = ours[both] - ours[both].mean(), theirs[both] - theirs[both].mean()
     scale = float(np.sqrt((a @ a) * (b @ b)))
     return (float(a @ b) / scale if scale > 0 else 0.0), pairs
-
-
-def _together(found: list[Shift]) -> list[Shift]:
-    merged: list[Shift] = []
-    for one in found:
-        if merged and merged[-1].end == one.start and merged[-1].hours == one.hours:
-            before = merged[-1]
-            weakest = min(before, one, key=lambda shift: shift.correlation - shift.unshifted)
-            merged[-1] = Shift(
-                start=before.start,
-                end=one.end,
-                hours=one.hours,
-                correlation=weakest.correlation,
-                unshifted=weakest.unshifted,
-            )
-        else:
-            merged.append(one)
-    return merged

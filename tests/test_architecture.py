@@ -26,7 +26,10 @@ MAY_IMPORT = {
 PURE = {
     "drift": "performance distributions findings verdict window",
     "experiments": "assignment sequential analysis planning",
-    "market": "bars columns features instruments kernels pairs providers quality zones",
+    "market": (
+        "bars columns dump_lines features instruments kernels kraken_history pairs providers"
+        " quality remedies zones"
+    ),
     "registry": (
         "contract evaluation gate labels leaks numbering overfitting overriding rivalry splits"
         " uniqueness"
