@@ -6,14 +6,28 @@ where the source did not tell; what would need them then takes its neutral value
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import cos, fsum, isnan, log, nan, pi, sin
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from math import nan, pi
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from market import kernels
+from market.arithmetic import (
+    before,
+    known,
+    largest,
+    log,
+    log_where,
+    pick,
+    ratio,
+    smallest,
+    total,
+    wave,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from market.arithmetic import Number
 
 LONG = 60
 MIDDLE = 30
@@ -21,10 +35,11 @@ SURGE_BARS = 3
 SURGE_SCORE = 2.0  # a leg of three bars twice as far as chance would usually go
 SURGE_BUSYNESS = 0.9  # ... on about one and a half times the usual volume: log1p(1.46)
 DAY = 24 * 60  # minutes
+LOG_2 = math.log(2.0)
 
 
 class Row(NamedTuple):
-    """One bar as numbers.
+    """One bar as numbers, or many as columns.
 
     `bought` is the volume of those who came to buy, `trades` their number and that of the
     sellers. `peer` and `leader` are closes of other markets, of the bar before this one, so
@@ -32,147 +47,182 @@ class Row(NamedTuple):
     UTC day.
     """
 
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    bought: float = nan
-    trades: float = nan
-    peer: float = nan
-    leader: float = nan
-    minute: float = 0.0
+    open: Number
+    high: Number
+    low: Number
+    close: Number
+    volume: Number
+    bought: Number = nan
+    trades: Number = nan
+    peer: Number = nan
+    leader: Number = nan
+    minute: Number = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """The last bars; the newest is last. `returns` are one bar's log returns."""
+class Told(NamedTuple):
+    """What one bar adds to the windows: its own numbers, and what follows from the one before.
 
-    rows: Sequence[Row]
-    closes: list[float]
-    returns: list[float]
-    volumes: list[float]
-    ranges: list[float]
-    marks: list[float]
-    volatility: float
+    The fields of Row, and logs: `span` of high by low, `log_close`, the steps from the bar
+    before (`change` of the close), and Wilder's `true_range` against it.
+    """
+
+    open: Number
+    high: Number
+    low: Number
+    close: Number
+    volume: Number
+    bought: Number
+    trades: Number
+    peer: Number
+    leader: Number
+    minute: Number
+    typical: Number
+    span: Number
+    log_close: Number
+    change: Number
+    true_range: Number
+    peer_step: Number
+    leader_step: Number
 
 
-def mark(closes: list[float], volumes: list[float], volatility: float) -> float:
+def tell(now: Row, before: Row) -> Told:
+    """Work out what a bar adds; both rows may hold columns."""
+    return Told(
+        *now,
+        typical=(now.high + now.low + now.close) / 3,
+        span=log(now.high / now.low),
+        log_close=log(now.close),
+        change=log(now.close / before.close),
+        true_range=kernels.true_range(now.high, now.low, before.close),
+        peer_step=log(now.peer / before.peer),
+        leader_step=log(now.leader / before.leader),
+    )
+
+
+class Window(Protocol):
+    """The last bars, as many as anybody asks for; the newest is last."""
+
+    @property
+    def volatility(self) -> Number:
+        """The deviation of the last LONG changes."""
+
+    @property
+    def marks(self) -> Sequence[Number]:
+        """What `mark` said of the last MIDDLE bars."""
+
+    def last(self, name: str, count: int) -> Sequence[Number]:
+        """Return one of Told's quantities in so many last bars."""
+
+
+def mark(window: Window) -> Number:
     """Return 1 or -1 if a leg of SURGE_BARS up or down on raised volume ends here, else 0."""
-    score = kernels.score(kernels.change(closes, SURGE_BARS), volatility, SURGE_BARS)
-    if abs(score) < SURGE_SCORE or kernels.busyness(volumes, SURGE_BARS) < SURGE_BUSYNESS:
-        return 0.0
-    return 1.0 if score > 0 else -1.0
+    closes, volumes = window.last("close", SURGE_BARS + 1), window.last("volume", LONG)
+    score = kernels.score(kernels.change(closes, SURGE_BARS), window.volatility, SURGE_BARS)
+    busy = kernels.busyness(volumes, SURGE_BARS) >= SURGE_BUSYNESS
+    leg = busy & (abs(score) >= SURGE_SCORE)
+    return pick(leg & (score > 0), 1.0, pick(leg, -1.0, 0.0))
 
 
-def _moves(window: Window) -> list[float]:
-    moved = {bars: kernels.change(window.closes, bars) for bars in (1, 2, 3, 5, 10, 15, 30)}
-    recent = kernels.deviation(window.returns[-10:])
+def _moves(window: Window) -> list[Number]:
+    closes, changes = window.last("close", MIDDLE + 1), window.last("change", 10)
+    moved = {bars: kernels.change(closes, bars) for bars in (2, 3, 5, 10, 15, MIDDLE)}
+    recent = kernels.deviation(changes)
     return [
+        changes[-1],
         *moved.values(),
         recent,
         window.volatility,
-        kernels.ratio(recent, window.volatility, neutral=1.0),
+        ratio(recent, window.volatility, neutral=1.0),
         *(kernels.score(moved[bars], window.volatility, bars) for bars in (3, 5, 10)),
     ]
 
 
-def _shape(window: Window) -> list[float]:
-    bar = window.rows[-1]
-    last = window.rows[-MIDDLE:]
+def _shape(window: Window) -> list[Number]:
+    close, low, high = (window.last(name, MIDDLE) for name in ("close", "low", "high"))
+    opened, ranges = window.last("open", 1)[-1], window.last("true_range", 14)
+    reach = high[-1] - low[-1]
     return [
-        kernels.trend(window.closes[1:], 10),
-        kernels.strength(window.returns[-14:]),
-        kernels.straightness(window.returns[-10:]),
-        fsum(window.ranges) / len(window.ranges) / bar.close,
-        kernels.position(bar.close, min(row.low for row in last), max(row.high for row in last)),
-        kernels.ratio(bar.close - bar.open, bar.high - bar.low, neutral=0.0),
-        kernels.position(bar.close, bar.low, bar.high),
+        kernels.trend(window.last("close", LONG), 10),
+        kernels.strength(window.last("change", 14)),
+        kernels.straightness(window.last("change", 10)),
+        total(ranges) / len(ranges) / close[-1],
+        kernels.position(close[-1], smallest(low), largest(high)),
+        ratio(close[-1] - opened, reach, neutral=0.0),
+        kernels.position(close[-1], low[-1], high[-1]),
     ]
 
 
-def _swings(window: Window) -> list[float]:
-    typical = [(row.high + row.low + row.close) / 3 for row in window.rows[-20:]]
-    fortnight = window.rows[-15:]
-    reaches = [log(row.high / row.low) for row in window.rows[-LONG:]]
-    slope = kernels.slope([log(close) for close in window.closes[-20:]])
+def _swings(window: Window) -> list[Number]:
+    closes, typical = window.last("close", 20), window.last("typical", 20)
+    spans, changes = window.last("span", LONG), window.last("change", MIDDLE + 1)
+    slope = kernels.slope(window.last("log_close", 20))
     return [
-        kernels.bands(window.closes[-20:]),
+        kernels.bands(closes),
         kernels.channel(typical),
-        kernels.ages([row.high for row in fortnight], [row.low for row in fortnight]),
-        kernels.money_flow(typical[-15:], window.volumes[-14:]),
-        kernels.ratio(slope, window.volatility, neutral=0.0),
-        kernels.downside(window.returns[-MIDDLE:]),
-        kernels.ratio(kernels.reach(reaches[-10:]), kernels.reach(reaches), neutral=1.0),
-        kernels.correlation(window.returns[-MIDDLE - 1 : -1], window.returns[-MIDDLE:]),
+        kernels.ages(window.last("high", 15), window.last("low", 15)),
+        kernels.money_flow(typical[-15:], window.last("volume", 14)),
+        ratio(slope, window.volatility, neutral=0.0),
+        kernels.downside(changes[1:]),
+        ratio(kernels.reach(spans[-10:]), kernels.reach(spans), neutral=1.0),
+        kernels.correlation(changes[:-1], changes[1:]),
     ]
 
 
-def _activity(window: Window) -> list[float]:
-    returns, volumes = window.returns, window.volumes
+def _activity(window: Window) -> list[Number]:
+    changes, volumes = window.last("change", 10), window.last("volume", LONG)
     return [
         kernels.busyness(volumes, 1),
         kernels.busyness(volumes, 3),
         kernels.busyness(volumes, 10),
-        kernels.pressure(returns[-3:], volumes[-3:]),
-        kernels.pressure(returns[-10:], volumes[-10:]),
+        kernels.pressure(changes[-3:], volumes[-3:]),
+        kernels.pressure(changes, volumes[-10:]),
     ]
 
 
-def _flow(window: Window) -> list[float]:
-    bought = [row.bought for row in window.rows]
-    counts = [row.trades for row in window.rows[-LONG:]]
-    busy = [kernels.busyness(counts, bars) for bars in (1, 10)] if _told(counts) else [log(2.0)] * 2
+def _flow(window: Window) -> list[Number]:
+    bought, volumes = window.last("bought", MIDDLE), window.last("volume", LONG)
+    counts = window.last("trades", LONG)
+    counted = known(counts)
+    flows = ((bought[-bars:], volumes[-bars:]) for bars in (1, 3, 10, MIDDLE))
     return [
-        *(
-            kernels.flow(bought[-bars:], window.volumes[-bars:]) if _told(bought[-bars:]) else 0.0
-            for bars in (1, 3, 10, MIDDLE)
-        ),
-        *busy,
-        kernels.sizes(window.volumes, counts, 3) if _told(counts) else 0.0,
+        *(pick(known(some), kernels.flow(some, traded), 0.0) for some, traded in flows),
+        *(pick(counted, kernels.busyness(counts, bars), LOG_2) for bars in (1, 10)),
+        pick(counted, kernels.sizes(volumes, counts, 3), 0.0),
     ]
 
 
-def _surge(window: Window) -> list[float]:
+def _surge(window: Window) -> list[Number]:
     age, direction = kernels.latest(window.marks)
-    since = kernels.change(window.closes, int(age)) if direction else 0.0
+    closes = window.last("close", MIDDLE + 1)
+    since = log_where(direction != 0, closes[-1] / before(closes, age))
     return [age, direction, since]
 
 
-def _beside(window: Window) -> list[float]:
+def _beside(window: Window) -> list[Number]:
     """Compare with the neighbours up to the bar before, the last that is surely known."""
-    here = window.closes[-MIDDLE - 2 : -1]
-    values = []
-    for closes in (
-        [row.peer for row in window.rows[-MIDDLE - 1 :]],
-        [row.leader for row in window.rows[-MIDDLE - 1 :]],
-    ):
-        values += _compared(closes, here) if _told(closes) else [0.0] * 5
+    closes = window.last("close", MIDDLE + 2)[:-1]
+    changes = window.last("change", MIDDLE + 1)[:-1]
+    values: list[Number] = []
+    for name in ("peer", "leader"):
+        theirs, steps = window.last(name, MIDDLE + 1), window.last(f"{name}_step", MIDDLE)
+        told = known(theirs)
+        whole = kernels.change(theirs, MIDDLE)
+        compared = (
+            steps[-1],
+            kernels.change(theirs, 5),
+            kernels.score(kernels.change(theirs, 10), kernels.deviation(steps), 10),
+            kernels.change(closes, MIDDLE) - whole,
+            kernels.correlation(steps, changes),
+        )
+        values += [pick(told, value, 0.0) for value in compared]
     return values
 
 
-def _compared(closes: list[float], here: list[float]) -> list[float]:
-    moves = kernels.steps(closes)
-    whole = kernels.change(closes, MIDDLE)
-    return [
-        kernels.change(closes, 1),
-        kernels.change(closes, 5),
-        kernels.score(kernels.change(closes, 10), kernels.deviation(moves), 10),
-        kernels.change(here, MIDDLE) - whole,
-        kernels.correlation(moves, kernels.steps(here)),
-    ]
+def _clock(window: Window) -> list[Number]:
+    return list(wave(2 * pi * window.last("minute", 1)[-1] / DAY))
 
 
-def _clock(window: Window) -> list[float]:
-    angle = 2 * pi * window.rows[-1].minute / DAY
-    return [sin(angle), cos(angle)]
-
-
-def _told(values: Sequence[float]) -> bool:
-    return not any(map(isnan, values))
-
-
-GROUPS: tuple[tuple[str, Callable[[Window], list[float]]], ...] = (
+GROUPS: tuple[tuple[str, Callable[[Window], list[Number]]], ...] = (
     (
         (
             "return_1 return_2 return_3 return_5 return_10 return_15 return_30 volatility_10 "
@@ -203,6 +253,6 @@ GROUPS: tuple[tuple[str, Callable[[Window], list[float]]], ...] = (
 NAMES: tuple[str, ...] = tuple(name for names, _ in GROUPS for name in names.split())
 
 
-def values(window: Window) -> list[float]:
+def values(window: Window) -> list[Number]:
     """Compute the row, in the order of NAMES."""
     return [value for _, group in GROUPS for value in group(window)]

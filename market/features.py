@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from hashlib import sha256
+from itertools import pairwise
 from math import nan
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from market import columns, kernels
-from market.columns import LONG, MIDDLE, NAMES, Row, Window
+from market import columns
+from market.columns import NAMES, Row
+from market.windows import WARM_UP, Trail, fill
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HASH", "NAMES", "WARM_UP", "Features", "compute"]
 
-# The first bar gives no return, LONG returns give a volatility and so the first mark,
-# and MIDDLE marks fill the last window.
-WARM_UP = 1 + LONG + MIDDLE - 1
 PRICES = ["open", "high", "low", "close", "volume"]
 # What a source may leave out; a table of bars without such a column does not know it.
 DAY = 24 * 60 * 60  # seconds
@@ -90,41 +89,15 @@ class Features:
 
     def _forget(self) -> None:
         self._recent: deque[Row] = deque(maxlen=WARM_UP)
-        self._closes: deque[float] = deque(maxlen=LONG + 1)
-        self._returns: deque[float] = deque(maxlen=LONG)
-        self._volumes: deque[float] = deque(maxlen=LONG)
-        self._ranges: deque[float] = deque(maxlen=14)
-        self._marks: deque[float] = deque(maxlen=MIDDLE)
+        self._trail = Trail()
 
     def _push(self, row: Row) -> list[float] | None:
         self._recent.append(row)
-        if self._closes:
-            self._returns.append(kernels.change((self._closes[-1], row.close), 1))
-            self._ranges.append(kernels.true_range(row.high, row.low, self._closes[-1]))
-        self._closes.append(row.close)
-        self._volumes.append(row.volume)
-        if len(self._returns) < LONG:
-            return None
-        closes, returns, volumes = list(self._closes), list(self._returns), list(self._volumes)
-        volatility = kernels.deviation(returns)
-        self._marks.append(columns.mark(closes, volumes, volatility))
-        if len(self._recent) < WARM_UP:
-            return None
-        return columns.values(
-            Window(
-                rows=list(self._recent),
-                closes=closes,
-                returns=returns,
-                volumes=volumes,
-                ranges=list(self._ranges),
-                marks=list(self._marks),
-                volatility=volatility,
-            )
-        )
+        return columns.values(self._trail) if self._trail.push(row) else None
 
 
 def compute(bars: pd.DataFrame, interval: timedelta | None = None) -> pd.DataFrame:
-    """Compute the rows of many bars, by the code that computes them live.
+    """Compute the rows of many bars, by the code that computes them live, on columns.
 
     Args:
         bars: Float columns open, high, low, close, volume; index the bars' starts,
@@ -143,16 +116,12 @@ def compute(bars: pd.DataFrame, interval: timedelta | None = None) -> pd.DataFra
     starts = pd.DatetimeIndex(bars.index).as_unit("ns").asi8
     gaps = np.diff(starts)
     usual = pd.Timedelta(interval).value if interval else (gaps.min() if len(gaps) else 0)
-    holes = {int(n) + 1 for n in np.flatnonzero(gaps != usual)}
-    ends = ((starts + usual) // SECOND).tolist()
+    ends = (starts + usual) // SECOND
     table = np.full((len(bars), len(NAMES)), np.nan)
-    features = Features()
-    for n, row in enumerate(_checked(bars).tolist()):
-        if n in holes:
-            features._forget()  # noqa: SLF001 - the two are one thing
-        result = features._push(Row._make([*row, _minute(ends[n])]))  # noqa: SLF001 - the batch is the same class, folded
-        if result is not None:
-            table[n] = result
+    values, minutes = _checked(bars), ends % DAY / 60
+    for first, end in pairwise([0, *(np.flatnonzero(gaps != usual) + 1), len(bars)]):
+        here = slice(first, end)
+        fill(table[here], Row._make([*np.ascontiguousarray(values[here].T), minutes[here]]))
     return pd.DataFrame(table, index=bars.index, columns=list(NAMES))
 
 

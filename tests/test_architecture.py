@@ -27,8 +27,8 @@ PURE = {
     "drift": "performance distributions findings verdict window",
     "experiments": "assignment sequential analysis planning",
     "market": (
-        "bars columns dump_lines features instruments kernels kraken_history pairs providers"
-        " quality remedies zones"
+        "arithmetic bars columns dump_lines features instruments kernels kraken_history pairs providers"
+        " quality remedies windows zones"
     ),
     "registry": (
         "contract evaluation gate labels leaks numbering overfitting overriding rivalry splits"

@@ -1,8 +1,11 @@
 """A feature row depends on the bars up to its own, the same live as in training."""
 
+import json
 import math
+import platform
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +14,7 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market import features, kernels
+from market import features, kernels, windows
 from market.bars import Bar
 from market.features import NAMES, WARM_UP, Features, compute
 
@@ -314,3 +317,39 @@ def test_the_kernels_take_a_neutral_value_where_a_ratio_has_none():
     assert kernels.busyness(still, 3) == math.log(2)
     assert kernels.pressure(still, still) == 0.0
     assert kernels.latest(still) == (10.0, 0.0)
+
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "feature_rows.json"
+# Bars as wild, dead, small and silent as they come; the last leave out what a source may.
+FRAMES = {
+    "s1": frame(1, 400),
+    "s2": frame(2, 400, quiet=0.5),
+    "s3": frame(3, 400, scale=1e-8),
+    "s4": frame(4, 400, scale=1e5, quiet=0.0),
+    "s5": frame(5, 400, quiet=0.99),
+    "s6": frame(6, 400).drop(columns=["bought", "trades", "peer", "leader"]),
+}
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another library rounds logarithms")
+@pytest.mark.parametrize("name", FRAMES)
+def test_rows_are_those_that_models_in_use_were_taught_on(name):
+    """Regenerate only together with a new number in market.features.DEFINITIONS."""
+    known = [
+        [float.fromhex(value) for value in row] for row in json.loads(GOLDEN.read_text())[name]
+    ]
+
+    assert compute(FRAMES[name]).iloc[-3:].to_numpy().tolist() == known
+
+
+@given(st.integers(WARM_UP, 3 * WARM_UP), SEEDS)
+@settings(max_examples=5, deadline=None)
+def test_rows_do_not_depend_on_where_a_block_ends(block, seed):
+    bars = frame(seed, 4 * WARM_UP)
+    whole = compute(bars)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "BLOCK", block)
+        cut = compute(bars)
+
+    pd.testing.assert_frame_equal(whole, cut, check_exact=True)
