@@ -27,8 +27,8 @@ PURE = {
     "drift": "performance distributions findings verdict window",
     "experiments": "assignment sequential analysis planning",
     "market": (
-        "arithmetic bars columns dump_lines features instruments kernels kraken_history pairs providers"
-        " quality remedies windows zones"
+        "arithmetic bars columns dump_lines features instruments kernels kraken_history pairs"
+        " providers quality remedies windows zones"
     ),
     "registry": (
         "contract evaluation gate labels leaks numbering overfitting overriding rivalry splits"
@@ -44,8 +44,7 @@ PURE = {
     "trader": (
         "answers backtest book clock conduct desk events execution executions feed"
         " ledger limits orders paper paper_orders position reconciliation risk signals sizing"
-        " strategy"
-        " wire"
+        " strategy wire"
     ),
 }
 WORLD = {
