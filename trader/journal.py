@@ -7,11 +7,10 @@ same news arrives again: the client order id, the exec id, the decision's id.
 from __future__ import annotations
 
 from dataclasses import asdict
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from market.instruments import Side
 from sql.tables import FillRow, OrderEventRow, OrderRow
@@ -20,9 +19,26 @@ from trader.errors import OrderUnknown
 from trader.orders import Filled, Order, OrderEvent, Status, apply
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from sqlalchemy.orm import Session
+
+
+# Spelt out for the reason that stands beside those of trader.record; the order's first event
+# is written by the same statement.
+INTENT = text("""
+    WITH intended AS (
+        INSERT INTO orders (id, decision_id, symbol, side, quantity, limit_price, worst_price,
+                            cancelling, time_in_force, status, filled, created_at, deadline,
+                            updated_at)
+        VALUES (:id, :decision_id, :symbol, :side, :quantity, :limit_price, :worst_price,
+                :cancelling, :time_in_force, 'pending', 0, :created_at, :deadline, :created_at)
+        ON CONFLICT (id) DO NOTHING RETURNING id, created_at
+    )
+    INSERT INTO order_events (order_id, kind, detail, at)
+    SELECT id, 'intended', :detail, created_at FROM intended RETURNING order_id
+""").bindparams(bindparam("detail", type_=JSONB))
 
 
 def record_intent(session: Session, order: Order) -> bool:
@@ -31,32 +47,24 @@ def record_intent(session: Session, order: Order) -> bool:
     Returns:
         Whether it is new. An order that was written down before must not be sent again.
     """
-    written = session.execute(
-        insert(OrderRow)
-        .values(
-            id=order.id,
-            decision_id=order.decision_id,
-            symbol=order.symbol,
-            side=order.side,
-            quantity=order.quantity,
-            limit_price=order.limit,
-            worst_price=order.worst,
-            cancelling=order.cancelling,
-            time_in_force=order.time_in_force,
-            status=Status.PENDING,
-            filled=Decimal(0),
-            created_at=order.created_at,
-            deadline=order.deadline,
-            updated_at=order.created_at,
-        )
-        .on_conflict_do_nothing(index_elements=[OrderRow.id])
-        .returning(OrderRow.id)
+    written = session.scalar(
+        INTENT,
+        {
+            "id": order.id,
+            "decision_id": order.decision_id,
+            "symbol": order.symbol,
+            "side": order.side,
+            "quantity": order.quantity,
+            "limit_price": order.limit,
+            "worst_price": order.worst,
+            "cancelling": order.cancelling,
+            "time_in_force": order.time_in_force,
+            "created_at": order.created_at,
+            "deadline": order.deadline,
+            "detail": {"quantity": str(order.quantity), "limit": str(order.limit)},
+        },
     )
-    if written.first() is None:
-        return False
-    detail = {"quantity": str(order.quantity), "limit": str(order.limit)}
-    _note(session, order.id, "intended", detail, order.created_at)
-    return True
+    return written is not None
 
 
 def record_event(session: Session, order_id: str, event: OrderEvent) -> Order:
@@ -135,6 +143,27 @@ def unsettled_orders(session: Session) -> list[Order]:
         .execution_options(populate_existing=True)
     )
     return [_order(row) for row in rows]
+
+
+def ended_orders(session: Session, names: Collection[str]) -> list[Order]:
+    """Return the orders that traded or stood and have ended, by any of the names they have."""
+    rows = session.scalars(
+        select(OrderRow)
+        .where(OrderRow.id.in_(names) | OrderRow.exchange_id.in_(names))
+        .where(OrderRow.status.in_([Status.FILLED, Status.CANCELLED]))
+        .execution_options(populate_existing=True)
+    )
+    return [_order(row) for row in rows]
+
+
+def orders_at_exchange(session: Session, exchange_ids: Collection[str]) -> dict[str, Order]:
+    """Return our orders by the exchange's ids for them."""
+    rows = session.scalars(
+        select(OrderRow)
+        .where(OrderRow.exchange_id.in_(exchange_ids))
+        .execution_options(populate_existing=True)
+    )
+    return {str(row.exchange_id): _order(row) for row in rows}
 
 
 def orders_since(session: Session, at: datetime) -> list[Order]:

@@ -7,10 +7,12 @@ mended by them; any other is left for a person.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from trader.ledger import FEES, TRADING, Line, imbalance
 from trader.orders import Accepted, Cancelled, Filled, OrderEvent, Rejected, Status
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ ENDED = frozenset({"canceled", "expired"})
 class Difference:
     """One thing that our record and the exchange do not agree on.
 
-    `level` is order, fill or balance. An explained difference was news that had not
+    `level` is order, fill, account or balance. An explained difference was news that had not
     reached us; `action` says what is done about it.
     """
 
@@ -91,10 +93,17 @@ def adopt(order: Order, theirs: ListedOrder) -> Findings:
 
 
 def conclude(order: Order, theirs: ListedOrder) -> Findings:
-    """End an order that ended at the exchange; its fills must have been applied before."""
+    """End an order that ended at the exchange; its fills must have been applied before.
+
+    One that has ended by our record must be the same there, to the last digit.
+    """
+    if (differing := _terms(order, theirs)).differences:
+        return differing
     if theirs.executed != order.filled:
         expected, found = f"{order.filled} filled", f"{theirs.executed} filled"
         return unexplained("order", order.id, expected, found)
+    if order.status.final and theirs.status not in _ends(order):
+        return unexplained("order", order.id, order.status, theirs.status)
     if theirs.status in ENDED and not order.status.final:
         event = Cancelled(
             at=theirs.closed_at or theirs.opened_at,
@@ -106,6 +115,21 @@ def conclude(order: Order, theirs: ListedOrder) -> Findings:
     if theirs.status == "closed" and order.status is not Status.FILLED:
         return unexplained("order", order.id, order.status, "closed")
     return Findings()
+
+
+def _ends(order: Order) -> frozenset[str]:
+    return frozenset({"closed"}) if order.status is Status.FILLED else ENDED
+
+
+def _terms(order: Order, theirs: ListedOrder) -> Findings:
+    findings = Findings()
+    for name in ("symbol", "side", "quantity"):
+        expected, found = getattr(order, name), getattr(theirs, name)
+        if expected != found:
+            findings += unexplained("order", f"{order.id} {name}", f"{expected}", f"{found}")
+    if theirs.client_order_id not in {order.id, None}:
+        findings += unexplained("order", f"{order.id} name", order.id, f"{theirs.client_order_id}")
+    return findings
 
 
 def compare_foreign(known: Container[str], listed: Iterable[ListedOrder]) -> Findings:
@@ -120,7 +144,7 @@ def compare_foreign(known: Container[str], listed: Iterable[ListedOrder]) -> Fin
 
 def compare_fills(
     ours: Mapping[str, Filled],
-    orders: Mapping[str, str],
+    orders: Mapping[str, Order],
     listed: Iterable[ListedFill],
     *,
     since: datetime,
@@ -129,27 +153,51 @@ def compare_fills(
 
     Args:
         ours: Our fills by exec id; some from before, as the two sides round times differently.
-        orders: Our order ids by the exchange's.
+        orders: Our orders by the exchange's ids.
         listed: The exchange's list of our trades; some from before, likewise.
         since: Nothing before this is missed.
     """
     findings = Findings()
     theirs = {item.fill.exec_id: item for item in listed}
     for exec_id, item in theirs.items():
+        order = orders.get(item.exchange_id)
         if exec_id in ours:
-            findings += _same_fill(ours[exec_id], item.fill)
+            findings += _same_fill(ours[exec_id], item) + _same_market(order, item)
             continue
         if item.fill.at < since:
             continue
         found = f"{item.side} {item.fill.quantity} {item.symbol} at {item.fill.price}"
-        order_id = orders.get(item.exchange_id)
-        if order_id is None:
+        if order is None:
             findings += unexplained("fill", exec_id, "no such trade", found)
         else:
-            mending = Mending(order_id=order_id, event=item.fill)
+            mending = Mending(order_id=order.id, event=item.fill)
             findings += explained("fill", exec_id, ("no such trade", found), "booked", mending)
+            findings += _same_market(order, item)
     for exec_id in [key for key, fill in ours.items() if fill.at >= since and key not in theirs]:
         findings += unexplained("fill", exec_id, f"{ours[exec_id].quantity} booked", "no trade")
+    return findings
+
+
+def compare_accounts(ours: Mapping[tuple[str, str], Decimal], booked: Iterable[Line]) -> Findings:
+    """Compare the ledger with itself and with the fills on record.
+
+    Every asset's accounts sum to zero, and those that fills write to hold what the fills say.
+
+    Args:
+        ours: What the ledger's accounts hold, by account and asset.
+        booked: The lines that all fills on record call for.
+    """
+    findings = Findings()
+    expected: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for line in booked:
+        expected[line.account, line.asset] += line.amount
+    for account, asset in sorted(ours.keys() | expected.keys()):
+        called, held = expected[account, asset], ours.get((account, asset), Decimal(0))
+        if account in (TRADING, FEES) and called != held:
+            findings += unexplained("account", f"{account} {asset}", plain(called), plain(held))
+    lines = (Line(account=key[0], asset=key[1], amount=amount) for key, amount in ours.items())
+    for asset, amount in sorted(imbalance(lines).items()):
+        findings += unexplained("account", f"all of {asset}", "0", plain(amount))
     return findings
 
 
@@ -173,13 +221,23 @@ def plain(amount: Decimal) -> str:
     return f"{amount.normalize():f}"
 
 
-def _same_fill(ours: Filled, theirs: Filled) -> Findings:
-    findings = Findings()
+def _same_fill(ours: Filled, item: ListedFill) -> Findings:
+    findings, theirs = Findings(), item.fill
     for name in ("quantity", "price", "cost", "fee"):
         expected, found = getattr(ours, name), getattr(theirs, name)
         if expected != found:
             findings += unexplained("fill", f"{ours.exec_id} {name}", plain(expected), plain(found))
+    if ours.exchange_id not in {item.exchange_id, None}:
+        expected, found = f"of {ours.exchange_id}", f"of {item.exchange_id}"
+        findings += unexplained("fill", f"{ours.exec_id} order", expected, found)
     return findings
+
+
+def _same_market(order: Order | None, item: ListedFill) -> Findings:
+    if order is None or (order.symbol, order.side) == (item.symbol, item.side):
+        return Findings()
+    expected, found = f"{order.side} {order.symbol}", f"{item.side} {item.symbol}"
+    return unexplained("fill", f"{item.fill.exec_id} side", expected, found)
 
 
 def explained(

@@ -23,7 +23,9 @@ from trader.settlement_record import (
     Listing,
     Round,
     Settlement,
+    booked_lines,
     last_clean,
+    ledger_accounts,
     opened_at,
     serialise,
     starting_point,
@@ -119,6 +121,7 @@ def _compare(engine: Engine, exchange: Exchange) -> Round:
             findings += _apply(session, reconciliation.vanish(order, at))
         findings += _settle_orders(session, unsettled, listing)
         opened = _open(session, listing)
+        findings += reconciliation.compare_accounts(ledger_accounts(session), booked_lines(session))
         findings += reconciliation.compare_balances(
             accounts.ledger_balances(session), listing.balances
         )
@@ -173,7 +176,8 @@ def _search(exchange: Exchange, order: Order) -> tuple[list[ListedOrder], bool]:
 def _settle_orders(session: Session, unsettled: list[Order], listing: Listing) -> Findings:
     findings = Findings()
     matched: list[tuple[str, ListedOrder]] = []
-    for order in unsettled:
+    ended = journal.ended_orders(session, _names(listing))
+    for order in {one.id: one for one in (*ended, *unsettled)}.values():
         theirs = reconciliation.match(order, listing.orders)
         if len(theirs) > 1:
             ids = ", ".join(sorted(listed.exchange_id for listed in theirs))
@@ -194,13 +198,15 @@ def _settle_orders(session: Session, unsettled: list[Order], listing: Listing) -
 
 def _settle_fills(session: Session, listing: Listing) -> Findings:
     ours = journal.fills_since(session, listing.since - timedelta(seconds=1))
-    exchange_ids = [item.exchange_id for item in listing.fills]
-    rows = session.execute(
-        select(OrderRow.exchange_id, OrderRow.id).where(OrderRow.exchange_id.in_(exchange_ids))
-    )
-    orders = {str(exchange_id): order_id for exchange_id, order_id in rows}
+    orders = journal.orders_at_exchange(session, [item.exchange_id for item in listing.fills])
     found = reconciliation.compare_fills(ours, orders, listing.fills, since=listing.since)
     return _apply(session, found)
+
+
+def _names(listing: Listing) -> set[str]:
+    """Return every name under which the exchange lists an order: its own, and ours."""
+    names = {order.exchange_id for order in listing.orders}
+    return names | {order.client_order_id for order in listing.orders if order.client_order_id}
 
 
 def _known(session: Session) -> set[str]:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from sql.tables import DiscrepancyRow, LedgerEntryRow, OrderRow, ReconciliationEventRow
+from market.instruments import Side
+from sql.tables import (
+    DiscrepancyRow,
+    FillRow,
+    LedgerEntryRow,
+    OrderRow,
+    ReconciliationEventRow,
+)
 from trader import ledger
 from trader.reconciliation import plain
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from sqlalchemy import Engine
 
+    from trader.ledger import Line
     from trader.orders import ListedFill, ListedOrder
     from trader.reconciliation import Difference, Findings
 
@@ -106,6 +113,27 @@ def starting_point(session: Session, at: datetime) -> datetime:
     if known:
         return max(known)
     return session.scalar(select(func.min(OrderRow.created_at))) or at
+
+
+def ledger_accounts(session: Session) -> dict[tuple[str, str], Decimal]:
+    """Return what every account of the ledger holds, by account and asset."""
+    account, asset = LedgerEntryRow.account, LedgerEntryRow.asset
+    rows = session.execute(
+        select(account, asset, func.sum(LedgerEntryRow.amount)).group_by(account, asset)
+    )
+    return {(row[0], row[1]): Decimal(row[2]) for row in rows}
+
+
+def booked_lines(session: Session) -> list[Line]:
+    """Return the lines that our fills call for, summed by market and side."""
+    symbol, side = FillRow.symbol, FillRow.side
+    sums = (func.sum(FillRow.quantity), func.sum(FillRow.cost), func.sum(FillRow.fee))
+    rows = session.execute(select(symbol, side, *sums).group_by(symbol, side))
+    return [
+        line
+        for market, way, quantity, cost, fee in rows
+        for line in ledger.fill_lines(market, Side(way), quantity=quantity, cost=cost, fee=fee)
+    ]
 
 
 def serialise(session: Session) -> None:
