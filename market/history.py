@@ -113,8 +113,13 @@ def close_before(
 def closes_beside(session: Session, symbol: str, interval: timedelta, start: datetime) -> Beside:
     """Return the neighbours' closes of the bar before the one that starts here."""
     peer, leader = neighbours(symbol)
-    before = close_before(session, peer, interval, start)
-    return before, close_before(session, leader, interval, start)
+    query = select(PriceBarRow.symbol, PriceBarRow.close).where(
+        PriceBarRow.symbol.in_((peer, leader)),
+        PriceBarRow.interval_seconds == int(interval.total_seconds()),
+        PriceBarRow.start == start - interval,
+    )
+    closes = dict(session.execute(query).tuples().all())
+    return closes.get(peer), closes.get(leader)
 
 
 def gaps(

@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from market.instruments import Side
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from trader.ledger import Line
+
+
+MARK = text("""
+    INSERT INTO equity_marks (at, profit) VALUES (:at, :profit)
+    ON CONFLICT (at) DO UPDATE SET profit = excluded.profit
+""")
 
 
 def position(session: Session, symbol: str) -> Position:
@@ -79,11 +85,7 @@ def profit(
 
 def mark_equity(session: Session, at: datetime, profit: Decimal) -> None:
     """Write down the profit at a bar's end; the last word on a moment stands."""
-    session.execute(
-        insert(EquityMarkRow)
-        .values(at=at, profit=profit)
-        .on_conflict_do_update(index_elements=[EquityMarkRow.at], set_={"profit": profit})
-    )
+    session.execute(MARK, {"at": at, "profit": profit})
 
 
 def marks(

@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from market.instruments import Instrument
 from sql.tables import (
-    DecisionRow,
     HaltRow,
     InstrumentRow,
     ModelDeploymentRow,
@@ -29,6 +28,24 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from trader.strategy import Wanted
+
+
+# What is written between a bar's end and its order is spelt out: SQLAlchemy would put an insert
+# that may meet a conflict into words anew each time, which takes longer than PostgreSQL does.
+PREDICTION = text("""
+    INSERT INTO predictions (symbol, interval_seconds, bar_start, model_version, role, probability,
+                             horizon_bars, feature_hash, features, at)
+    VALUES (:symbol, :interval_seconds, :bar_start, :model_version, :role, :probability,
+            :horizon_bars, :feature_hash, :features, :at)
+    ON CONFLICT (symbol, interval_seconds, bar_start, model_version) DO NOTHING RETURNING id
+""").bindparams(bindparam("features", type_=JSONB))
+DECISION = text("""
+    INSERT INTO decisions (id, symbol, bar_start, prediction_id, action, wanted, held,
+                           expected_value, cost, reason_code, reason, inputs, at)
+    VALUES (:id, :symbol, :bar_start, :prediction_id, :action, :wanted, :held,
+            :expected_value, :cost, :reason_code, :reason, :inputs, :at)
+    ON CONFLICT (id) DO NOTHING RETURNING id
+""").bindparams(bindparam("inputs", type_=JSONB))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,25 +83,21 @@ def record_prediction(
     Returns:
         The prediction's id, also when it was there already.
     """
-    written = session.scalars(
-        insert(PredictionRow)
-        .values(
-            symbol=symbol,
-            interval_seconds=interval_seconds,
-            bar_start=bar_start,
-            model_version=model_version,
-            role=role,
-            probability=probability,
-            horizon_bars=horizon_bars,
-            feature_hash=feature_hash,
-            features=[float(value) for value in features],
-            at=at,
-        )
-        .on_conflict_do_nothing(
-            index_elements=["symbol", "interval_seconds", "bar_start", "model_version"]
-        )
-        .returning(PredictionRow.id)
-    ).first()
+    written: int | None = session.scalar(
+        PREDICTION,
+        {
+            "symbol": symbol,
+            "interval_seconds": interval_seconds,
+            "bar_start": bar_start,
+            "model_version": model_version,
+            "role": role,
+            "probability": probability,
+            "horizon_bars": horizon_bars,
+            "feature_hash": feature_hash,
+            "features": [float(value) for value in features],
+            "at": at,
+        },
+    )
     if written is not None:
         return written
     return session.scalars(
@@ -115,26 +128,25 @@ def record_decision(
     Returns:
         The decision's id, or None if this bar was decided before: do not act twice.
     """
-    return session.scalars(
-        insert(DecisionRow)
-        .values(
-            id=decision_id(symbol, bar_start) + suffix,
-            symbol=symbol,
-            bar_start=bar_start,
-            prediction_id=prediction_id,
-            action=wanted.action,
-            wanted=wanted.target,
-            held=wanted.held,
-            expected_value=wanted.expected_value,
-            cost=wanted.cost,
-            reason_code=wanted.reason_code,
-            reason=wanted.reason,
-            inputs=inputs,
-            at=at,
-        )
-        .on_conflict_do_nothing(index_elements=[DecisionRow.id])
-        .returning(DecisionRow.id)
-    ).first()
+    found: str | None = session.scalar(
+        DECISION,
+        {
+            "id": decision_id(symbol, bar_start) + suffix,
+            "symbol": symbol,
+            "bar_start": bar_start,
+            "prediction_id": prediction_id,
+            "action": wanted.action,
+            "wanted": wanted.target,
+            "held": wanted.held,
+            "expected_value": wanted.expected_value,
+            "cost": wanted.cost,
+            "reason_code": wanted.reason_code,
+            "reason": wanted.reason,
+            "inputs": inputs,
+            "at": at,
+        },
+    )
+    return found
 
 
 def record_deployment(

@@ -69,12 +69,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(*, standby: bool) -> None:
     settings, exchange_settings = TraderSettings(), ExchangeSettings()
     registry, influx = ModelRegistrySettings(), InfluxSettings()
-    limit_waiting(RECORD_PATIENCE)
     engine = open_engine(DatabaseSettings())
     check_schema(engine)
     lease = _lease(engine, settings.account, standby=standby)
     telemetry = Telemetry(influx)
     recorded = recording.begin(engine, settings, exchange_settings)
+    limit_waiting(RECORD_PATIENCE)  # from now on: a recording begins with a COPY
     try:
         trader = assemble(
             engine,
