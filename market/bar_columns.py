@@ -98,6 +98,12 @@ def columns_of(bars: Sequence[Bar]) -> Iterator[BarColumns]:
         yield _columns(symbol, interval, those)
 
 
+def unknown(count: int) -> tuple[NDArray[np.int64], Amounts, NDArray[np.bool_]]:
+    """Return trades, bought and bought_known of bars whose source tells neither."""
+    nothing = np.zeros(count, dtype=np.int64)
+    return nothing + UNKNOWN, Amounts(nothing, nothing), np.zeros(count, dtype=np.bool_)
+
+
 def _columns(symbol: str, interval: timedelta, bars: list[Bar]) -> BarColumns:
     count = len(bars)
     return BarColumns(

@@ -1,4 +1,9 @@
-"""Bars from a CSV file, all of them or none."""
+"""Bars from a CSV file, all of them or none.
+
+A sound file is read column by column. Whatever is unusual about one is left to a second,
+slow reading line by line, which is the one that says what a file may hold and which line
+of it is wrong.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +14,85 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, TextIO
 
+import numpy as np
+import pyarrow as pa
+from pyarrow import compute
+from pyarrow import csv as arrow_csv
+
+from market.bar_columns import BarColumns, columns_of, unknown
 from market.bars import Bar, interval_start
 from market.errors import FileRefused
+from sql.amounts import Amounts, exact, from_words
 
 if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
 HEADER = ["datetime", "open", "high", "low", "close", "volume"]
+AMOUNT = pa.decimal128(38, 18)
+# With a zone or without one; a file that has both is read line by line.
+TIMES = (pa.timestamp("us", "UTC"), pa.timestamp("us"))
 
 
-def read_csv(path: Path, symbol: str, interval: timedelta) -> list[Bar]:
+def read_csv(path: Path, symbol: str, interval: timedelta) -> BarColumns:
     """Read every bar of a file, plain or gzipped; times without a zone are UTC.
 
     Raises:
         FileRefused: The file cannot be read, or a line is not a bar; the message has
             its number.
+    """
+    for kind in TIMES:
+        if (found := _at_once(path, symbol, interval, kind)) is not None:
+            return found
+    (columns,) = columns_of(read_lines(path, symbol, interval))
+    return columns
+
+
+def _at_once(path: Path, symbol: str, interval: timedelta, times: pa.DataType) -> BarColumns | None:
+    """Read a file in one go, or return None where there is anything to look at more closely."""
+    kinds = {"datetime": times, **dict.fromkeys(HEADER[1:], AMOUNT)}
+    convert = arrow_csv.ConvertOptions(column_types=kinds, null_values=[])
+    try:
+        table = arrow_csv.read_csv(
+            path,
+            parse_options=arrow_csv.ParseOptions(ignore_empty_lines=False),
+            convert_options=convert,
+        ).combine_chunks()
+        if table.column_names != HEADER or not table.num_rows:
+            return None
+        amounts = {name: _amounts(table[name]) for name in HEADER[1:]}
+        trades, bought, bought_known = unknown(table.num_rows)
+        columns = BarColumns(
+            symbol=symbol,
+            interval=interval,
+            start=table["datetime"].cast(pa.int64()).to_numpy(),
+            trades=trades,
+            bought=bought,
+            bought_known=bought_known,
+            **amounts,
+        )
+    except (OSError, ValueError, OverflowError):  # ArrowInvalid is a ValueError
+        return None
+    ordered = columns.in_order()
+    return ordered if len(ordered) == len(columns) else None
+
+
+def _amounts(column: pa.ChunkedArray) -> Amounts:
+    (values,) = column.chunks
+    to_whole = compute.CastOptions(pa.int64(), allow_decimal_truncate=True)
+    whole = compute.cast(values, options=to_whole).to_numpy()
+    _, words = values.buffers()
+    return from_words(np.frombuffer(words, dtype="<u8")[0 : 2 * len(values) : 2], whole)
+
+
+def read_lines(path: Path, symbol: str, interval: timedelta) -> list[Bar]:
+    """Read a file line by line, which is twenty times as slow and forgives as much as it can.
+
+    Returns:
+        The bars by time.
+
+    Raises:
+        FileRefused: As `read_csv`.
     """
     try:
         with _open(path) as file:
@@ -68,7 +136,7 @@ def _bar(row: list[str], symbol: str, interval: timedelta) -> Bar:
     start = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
     if interval_start(start, interval) != start:
         raise ValueError(f"{row[0]} is not where a bar of {interval} starts")
-    opened, high, low, close, volume = map(Decimal, row[1:])
+    opened, high, low, close, volume = (exact(Decimal(field)) for field in row[1:])
     return Bar(
         symbol=symbol,
         interval=interval,

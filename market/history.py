@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 
 from market.bars import EPOCH, Bar, interval_start
-from market.csv_bars import read_csv
 from market.instruments import neighbours
 from sql import months
 from sql.tables import OutcomeRow, PriceBarRow
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime, timedelta
     from decimal import Decimal
-    from pathlib import Path
 
     import pandas as pd
     from sqlalchemy import Engine, ScalarSelect, Select
@@ -183,20 +181,6 @@ def settle_outcomes(
     statement = insert(OutcomeRow).from_select(columns, outcomes).on_conflict_do_nothing()
     written = statement.returning(OutcomeRow.bar_start).cte()
     return session.scalar(select(func.count()).select_from(written)) or 0
-
-
-def import_csv(session: Session, path: Path, symbol: str, interval: timedelta) -> int:
-    """Record the bars of a file with the header datetime,open,high,low,close,volume.
-
-    The file may be gzipped; times without a zone are UTC.
-
-    Returns:
-        How many bars were new.
-
-    Raises:
-        FileRefused: A line is wrong; nothing of the file was kept.
-    """
-    return record_bars(session, read_csv(path, symbol, interval), source="csv")
 
 
 def _bars(symbol: str, interval: timedelta, *columns: object) -> Select[tuple[object, ...]]:

@@ -78,16 +78,27 @@ def from_words(low: NDArray[np.uint64], whole: NDArray[np.int64]) -> Amounts:
 
     Args:
         low: The lower 64 bits of each amount, counted in units of ten to the minus eighteenth.
-        whole: Each amount's whole part.
+        whole: Each amount's whole part, cut towards 0.
+
+    Raises:
+        ValueError: One is less than 0.
     """
     # What is over the word's edge falls out of the difference, which is less than one.
-    fraction = low - whole.astype(np.uint64) * np.uint64(ONE)
-    return Amounts(whole, fraction.astype(np.int64))
+    fraction = (low - whole.astype(np.uint64) * np.uint64(ONE)).astype(np.int64)
+    if (whole < 0).any() or (fraction < 0).any() or (whole >= LIMIT).any():
+        raise ValueError("an amount is less than 0 or too large to be kept")
+    return Amounts(whole, fraction)
+
+
+def exact(value: Decimal) -> Decimal:
+    """Return the amount if it can be kept to the last digit; raises ValueError, as `amounts`."""
+    _split(value)
+    return value
 
 
 def _split(value: Decimal) -> tuple[int, int]:
     if not value.is_finite():
-        raise ValueError(f"{value} is not an amount")
+        raise ValueError(f"{value} is not a number")
     scaled = EXACT.scaleb(value, DECIMALS)
     units = int(scaled)
     if units != scaled:

@@ -1,34 +1,27 @@
 """Bars are written down once and exactly, and what is missing is known."""
 
-import gzip
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from market.bars import Bar
-from market.errors import FileRefused
 from market.history import (
     closes_beside,
     gaps,
-    import_csv,
     last_bars,
     read_bars,
     record_bars,
     settle_outcomes,
 )
-from sql.tables import OutcomeRow, PriceBarRow
+from sql.tables import OutcomeRow
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 QUARTER = timedelta(minutes=15)
-HEADER = "datetime,open,high,low,close,volume\n"
-LINE = "2025-01-01 00:00:00+00:00,2.0795,2.0923,2.0765,2.092,3316052.215752\n"
-COINBASE = Path(__file__).parents[3] / "shared" / "data" / "coinbase_15m"
 
 
 def a_bar(number, close="2.10000", **changes):
@@ -157,62 +150,3 @@ def test_there_is_no_outcome_before_the_later_bar_has_ended(session):
     due = settle_outcomes(session, "XRP/USD", MINUTE, 1, NOON + timedelta(seconds=120))
 
     assert (early, due) == (0, 1)
-
-
-def test_a_file_is_imported_once_plain_or_gzipped(session, tmp_path):
-    plain, zipped = tmp_path / "bars.csv", tmp_path / "bars.csv.gz"
-    plain.write_text(HEADER + LINE)
-    zipped.write_bytes(gzip.compress((HEADER + LINE).encode()))
-
-    new = [import_csv(session, path, "XRP/USD", QUARTER) for path in (plain, zipped)]
-
-    assert new == [1, 0]
-    ((bar, _),) = last_bars(session, "XRP/USD", QUARTER, 9)
-    assert bar.volume == Decimal("3316052.215752")
-    assert bar.trades is None
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "expected the header"),
-        ("time,open\n", "expected the header"),
-        (HEADER, "holds no bars"),
-        (HEADER + LINE + LINE, "line 3: a second bar"),
-        (HEADER + LINE + "2025-01-01 00:15:00,1,1,1\n", "line 3: expected 6 fields, found 4"),
-        (HEADER + LINE + "2025-01-01 00:15:00,1,x,1,1,1\n", "line 3: a number cannot be read"),
-        (HEADER + LINE + "2025-01-01 00:15:00,1,nan,1,1,1\n", "line 3: .*not a number"),
-        (HEADER + LINE + "2025-01-01 00:15:00,1,1,2,1,1\n", "line 3: .*cannot be one bar"),
-        (HEADER + LINE + "2025-01-01 00:16:00,1,1,1,1,1\n", "line 3: .*not where a bar"),
-        (HEADER + LINE + "yesterday,1,1,1,1,1\n", "line 3: .*yesterday"),
-    ],
-)
-def test_a_bad_file_is_refused_by_line_and_leaves_nothing(session, tmp_path, text, reason):
-    path = tmp_path / "bars.csv"
-    path.write_text(text)
-
-    with pytest.raises(FileRefused, match=reason):
-        import_csv(session, path, "XRP/USD", QUARTER)
-    assert session.scalar(select(func.count()).select_from(PriceBarRow)) == 0
-
-
-@pytest.mark.parametrize("content", [b"\xff\xfe", gzip.compress(b"x" * 999)[:20], b""])
-def test_a_file_that_is_no_text_is_refused(session, tmp_path, content):
-    path = tmp_path / "bars.csv.gz"
-    path.write_bytes(content)
-
-    with pytest.raises(FileRefused):
-        import_csv(session, path, "XRP/USD", QUARTER)
-
-
-def test_a_file_that_is_not_there_is_refused(session, tmp_path):
-    with pytest.raises(FileRefused, match="cannot read"):
-        import_csv(session, tmp_path / "absent.csv", "XRP/USD", QUARTER)
-
-
-def test_a_year_of_real_bars_is_imported_whole(session):
-    path = COINBASE / "XRP_USD_15m.csv.gz"
-    if not path.exists():
-        pytest.skip(f"real bars are not here: {path}")
-
-    assert import_csv(session, path, "XRP/USD", QUARTER) == 28_778
