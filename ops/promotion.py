@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from registry.errors import PromotionRefused
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from sqlalchemy import Engine
@@ -29,6 +31,8 @@ def promote(
 ) -> None:
     """Make a version the production one, in a transaction of its own.
 
+    That it was tried goes on record, too, if it is refused.
+
     Raises:
         RegistryError: The registry does not have the version, or its gate refused it and that
             is not overridden.
@@ -37,16 +41,16 @@ def promote(
     from trader import adoption  # noqa: PLC0415 - it imports the registry
 
     found = store.version(client, symbol, version)
-    with Session(engine) as session, session.begin():
-        adoption.promote(
-            session,
-            client,
-            found,
-            who=who,
-            reason=reason,
-            at=datetime.now(UTC),
-            override=override,
-        )
+    at = datetime.now(UTC)
+    try:
+        with Session(engine) as session, session.begin():
+            adoption.promote(
+                session, client, found, who=who, reason=reason, at=at, override=override
+            )
+    except PromotionRefused as refusal:
+        with Session(engine) as session, session.begin():
+            adoption.refuse(session, found, who=who, reason=f"{reason} - {refusal}", at=at)
+        raise
 
 
 def roll_back(

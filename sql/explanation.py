@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from sql import promotions
 from sql.reads import FillRead, OrderRead, fills, plain, read
 from sql.tables import (
     DecisionRow,
@@ -119,7 +120,7 @@ class _Chain:
         return self._session.scalars(
             select(PromotionRow)
             .where(
-                PromotionRow.symbol == self.prediction.symbol,
+                promotions.made(self.prediction.symbol),
                 PromotionRow.to_version == self.prediction.model_version,
             )
             .order_by(PromotionRow.at.desc(), PromotionRow.id.desc())

@@ -297,25 +297,38 @@ class EquityMarkRow(Table):
 
 
 class PromotionRow(Table):
-    """A change of a market's production version, whoever made it and wherever."""
+    """A change of a market's production version, whoever made it, wanted it or refused it.
+
+    `hash` seals the row together with the market's row before, whose seal is `previous_hash`.
+    The database refuses to change or delete a row.
+    """
 
     __tablename__ = "promotions"
+    __table_args__ = (
+        CheckConstraint(
+            "action IN ('promoted', 'rolled_back', 'refused', 'left', 'cleared')", name="action"
+        ),
+        UniqueConstraint("symbol", "previous_hash"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     symbol: Mapped[str] = mapped_column(index=True)
+    action: Mapped[str]
     from_version: Mapped[int | None]
-    to_version: Mapped[int]
+    to_version: Mapped[int | None]
     who: Mapped[str]
     reason: Mapped[str]
     evidence: Mapped[dict[str, Any]]
     at: Mapped[datetime]
+    previous_hash: Mapped[str]
+    hash: Mapped[str]
 
 
 class ModelDeploymentRow(Table):
     """A version the trader took up, refused or rolled back from, and why.
 
-    `promotion_id` is the market's latest promotion at that moment; `profit` what the market's
-    trades had brought when a version began to trade.
+    `promotion_id` is the market's latest promotion, or the end of one, at that moment; `profit`
+    what the market's trades had brought when a version began to trade.
     """
 
     __tablename__ = "model_deployments"
@@ -326,6 +339,7 @@ class ModelDeploymentRow(Table):
     id: Mapped[int] = mapped_column(primary_key=True)
     symbol: Mapped[str] = mapped_column(index=True)
     version: Mapped[int]
+    semantic_version: Mapped[str | None]
     action: Mapped[str]
     reason: Mapped[str]
     run_id: Mapped[str | None]

@@ -31,7 +31,7 @@ PURE = {
         " providers quality remedies windows zones"
     ),
     "registry": (
-        "contract evaluation gate labels leaks numbering overfitting overriding rivalry splits"
+        "baseline contract evaluation fitting gate labels leaks numbering overfitting overriding rivalry splits"
         " uniqueness"
     ),
     "sandbox": (
@@ -41,6 +41,7 @@ PURE = {
         " replacement rest_orders settlement swings synthetic tape terms tidings told triggers"
         " volumes websocket_orders wire bookfeed ownprints rapid"
     ),
+    "sql": "chain",
     "trader": (
         "answers backtest book clock conduct desk events execution executions feed"
         " ledger limits orders paper paper_orders position reconciliation risk signals sizing"

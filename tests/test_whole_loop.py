@@ -103,7 +103,10 @@ def test_an_alias_set_in_mlflow_is_live_within_ten_seconds(stack, monkeypatch):
 
     until(lambda: stack.versions()["XRP/USD"] == 2, 10, "version 2 in the trader")
     told = stack.json("history", "XRP/USD")
-    assert [row["who"] for row in told if row["what"] == "promoted"][-1] == "somebody in MLflow"
+    assert told["chain"]["holds"]
+    made = [row for row in told["promotions"] if row["action"] == "promoted"]
+    assert made[-1]["who"] == "somebody in MLflow"
+    assert made[-1]["evidence"]["semantic_version"] == "1.1.0"
 
 
 def test_a_rollback_is_live_within_ten_seconds_and_the_older_stages_count_too(stack, monkeypatch):
@@ -149,6 +152,9 @@ def test_noise_is_refused_by_the_gate_and_by_the_trader(stack, monkeypatch):
         "the trader's refusal",
     )
     assert stack.versions()["XRP/USD"] == 2
+    client.set_model_version_tag("xrp-usd", str(newest["version"]), "override", "Anna: a drill")
+    until(lambda: stack.versions()["XRP/USD"] == newest["version"], 10, "it on Anna's word")
+    assert stack.json("history", "XRP/USD")["promotions"][-1]["evidence"]["override"]
     client.set_registered_model_alias("xrp-usd", "production", "2")
     until(lambda: not stack.trader()[2]["markets"]["XRP/USD"]["refused"], 10, "peace again")
 

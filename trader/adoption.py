@@ -8,14 +8,14 @@ transaction, and may be repeated: nothing is promoted or started twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from experiments.planning import terms
 from registry import overriding, store
 from registry.errors import PromotionRefused
 from registry.overriding import Override
-from sql import evidence
-from trader import deployment, record
+from sql import evidence, promotions
+from trader import deployment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,7 +108,16 @@ def promote(
     before = store.production_version(client, found.symbol)
     word = Override(who=who, why=reason) if override else None
     evidence = {} if word is None else {overriding.OVERRIDE: str(word)}
-    _write_down(session, found, before, who=who, reason=reason, evidence=evidence, at=at)
+    _write_down(
+        session,
+        found,
+        before,
+        promotions.PROMOTED,
+        who=who,
+        reason=reason,
+        evidence=evidence,
+        at=at,
+    )
     store.promote(client, found.symbol, found.version, override=word)
 
 
@@ -136,24 +145,43 @@ def roll_back(
             "nobody has rolled back from; friday promote takes any that passed its gate"
         )
     found = store.version(client, symbol, before)
-    evidence = {deployment.ROLLED_BACK_FROM: current}
-    _write_down(session, found, current, who=who, reason=reason, evidence=evidence, at=at)
+    _write_down(
+        session,
+        found,
+        current,
+        promotions.ROLLED_BACK,
+        who=who,
+        reason=reason,
+        evidence={deployment.ROLLED_BACK_FROM: current},
+        at=at,
+    )
     return store.restore(client, symbol, before)
+
+
+def refuse(
+    session: Session, found: RegisteredVersion, *, who: str, reason: str, at: datetime
+) -> None:
+    """Write down that a version was wanted in production and refused."""
+    before = promotions.wanted(session, found.symbol)
+    refused = promotions.REFUSED
+    _write_down(session, found, before, refused, who=who, reason=reason, evidence={}, at=at)
 
 
 def _write_down(
     session: Session,
     found: RegisteredVersion,
     before: int | None,
+    action: str,
     *,
     who: str,
     reason: str,
     at: datetime,
-    evidence: Mapping[str, Any],
+    evidence: Mapping[str, str | int],
 ) -> None:
-    record.record_promotion(
+    promotions.record(
         session,
         symbol=found.symbol,
+        action=action,
         from_version=before,
         to_version=found.version,
         who=who,

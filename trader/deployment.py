@@ -10,11 +10,21 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
+from registry.numbering import SEMANTIC
+from sql import promotions
 from sql.tables import ModelDeploymentRow, PromotionRow
 from trader import record
-from trader.events import PREVIOUS, PRODUCTION, ModelEvent, ModelLoaded, ModelRefused
+from trader.events import (
+    NEVER,
+    PREVIOUS,
+    PRODUCTION,
+    ModelEvent,
+    ModelLoaded,
+    ModelRefused,
+    ModelWithdrawn,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +41,7 @@ EVIDENCE = (
     *("data_hash", "git_commit", "artifact_sha256"),
 )
 ROLLED_BACK_FROM = "rolled_back_from"  # in a promotion's evidence: it was a person's rollback
+SOMEBODY, TRADER = "somebody in MLflow", "trader"  # who, in the history
 
 
 def take_up(session: Session, desk: Desk, event: ModelEvent, at: datetime) -> list[ModelEvent]:
@@ -40,8 +51,9 @@ def take_up(session: Session, desk: Desk, event: ModelEvent, at: datetime) -> li
     one that was rolled back from. If nothing is live then, the version before it is.
     """
     event = _fits(event, desk.interval)
+    if event.role == PRODUCTION:
+        _record_wish(session, event, at)
     if isinstance(event, ModelLoaded) and event.role == PRODUCTION:
-        _record_promotion(session, event, at)
         event = _unless_rolled_back(session, event)
     if isinstance(event, ModelLoaded) and event.role != PREVIOUS:
         _record(session, event, "deployed", f"the registry has it as {event.role}", at)
@@ -74,6 +86,7 @@ def roll_back(session: Session, desk: Desk, role: str, fault: str, at: datetime)
     told = f"version {model.version} rolled back: {fault}"
     if role == PRODUCTION:
         stand_in = _stand_in(session, desk, model.version, "rolled back from", at)
+        _record_leaving(session, model, stand_in, fault, at)
         if stand_in is not None:
             desk.adopt(stand_in)
             told += f"; version {stand_in.version} is live"
@@ -89,7 +102,7 @@ def roll_back(session: Session, desk: Desk, role: str, fault: str, at: datetime)
 def why_rolled_back(session: Session, symbol: str, version: int) -> str | None:
     """Return why the trader left a version that nobody has promoted since."""
     promoted = select(func.coalesce(func.max(PromotionRow.id), 0)).where(
-        PromotionRow.symbol == symbol, PromotionRow.to_version == version
+        promotions.made(symbol), PromotionRow.to_version == version
     )
     return session.scalar(
         select(ModelDeploymentRow.reason)
@@ -112,15 +125,16 @@ def promoted_before(session: Session, symbol: str, version: int) -> Iterator[int
     """
     rows = session.scalars(
         select(PromotionRow)
-        .where(PromotionRow.symbol == symbol)
+        .where(promotions.made(symbol), PromotionRow.to_version.is_not(None))
         .order_by(PromotionRow.id.desc())
         .limit(100)
     )
-    seen = {version}
+    seen: set[int | None] = {version}
     for row in rows:
-        if row.to_version not in seen and why_rolled_back(session, symbol, row.to_version) is None:
-            yield row.to_version
-        seen |= {row.to_version, row.evidence.get(ROLLED_BACK_FROM, version)}
+        then = row.to_version
+        if then is not None and then not in seen and why_rolled_back(session, symbol, then) is None:
+            yield then
+        seen |= {then, row.evidence.get(ROLLED_BACK_FROM, version)}
 
 
 def opening(session: Session, symbol: str, version: int, profit: Decimal) -> Decimal:
@@ -128,7 +142,7 @@ def opening(session: Session, symbol: str, version: int, profit: Decimal) -> Dec
 
     It begins with this profit if it has just been taken up.
     """
-    latest = select(func.max(PromotionRow.id)).where(PromotionRow.symbol == symbol)
+    latest = select(func.max(PromotionRow.id)).where(promotions.moved(symbol))
     began = session.scalars(
         select(ModelDeploymentRow)
         .where(
@@ -188,6 +202,7 @@ def _refusal(event: ModelLoaded, reason: str) -> ModelRefused:
         version=event.version,
         run_id=event.run_id,
         reason=reason,
+        evidence=event.evidence,
     )
 
 
@@ -203,28 +218,62 @@ def _record(
         run_id=event.run_id,
         artifact_sha256=event.artifact_sha256 if isinstance(event, ModelLoaded) else None,
         at=at,
+        semantic_version=event.evidence.get(SEMANTIC),
     )
 
 
-def _record_promotion(session: Session, event: ModelLoaded, at: datetime) -> None:
+def _record_wish(session: Session, event: ModelEvent, at: datetime) -> None:
+    """Write down what was done to the alias, unless who did it already has."""
     # Whoever promotes with a reason has not committed it when the alias moves: wait for it.
-    session.execute(text("SET LOCAL lock_timeout = '5s'"))
-    session.execute(text("LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE"))
-    latest = session.scalars(
-        select(PromotionRow.to_version)
-        .where(PromotionRow.symbol == event.symbol)
-        .order_by(PromotionRow.id.desc())
-        .limit(1)
-    ).first()
-    if latest == event.version:
-        return
-    record.record_promotion(
+    promotions.lock(session)
+    latest = promotions.wanted(session, event.symbol)
+    match event:
+        case ModelLoaded() if event.version != latest:
+            reason = "it was made production in MLflow, which keeps no name"
+            _add(session, event, promotions.PROMOTED, (latest, event.version), reason=reason, at=at)
+        case ModelRefused() if event.version != NEVER:
+            _record_refusal(session, event, latest, at)
+        case ModelWithdrawn() if latest is not None:
+            reason = "production was taken off it in MLflow, which keeps no name"
+            _add(session, event, promotions.CLEARED, (latest, None), reason=reason, at=at)
+
+
+def _record_refusal(
+    session: Session, event: ModelRefused, latest: int | None, at: datetime
+) -> None:
+    asked = "" if event.version == latest else "made production in MLflow, and refused: "
+    reason = f"{asked}{event.reason}"
+    last = promotions.last(session, event.symbol)
+    said = None if last is None else (last.action, last.to_version, last.reason)
+    if said != (promotions.REFUSED, event.version, reason):  # not anew at every start
+        _add(session, event, promotions.REFUSED, (latest, event.version), reason=reason, at=at)
+
+
+def _record_leaving(
+    session: Session, model: ModelLoaded, stand_in: ModelLoaded | None, fault: str, at: datetime
+) -> None:
+    to_version = None if stand_in is None else stand_in.version
+    _add(session, model, promotions.LEFT, (model.version, to_version), reason=fault, at=at)
+
+
+def _add(
+    session: Session,
+    event: ModelEvent,
+    action: str,
+    versions: tuple[int | None, int | None],
+    *,
+    reason: str,
+    at: datetime,
+) -> None:
+    tags = {} if isinstance(event, ModelWithdrawn) else event.evidence
+    promotions.record(
         session,
         symbol=event.symbol,
-        from_version=latest,
-        to_version=event.version,
-        who="somebody in MLflow",
-        reason="it was made production in MLflow, which keeps no name",
-        evidence={key: event.evidence[key] for key in EVIDENCE if key in event.evidence},
+        action=action,
+        from_version=versions[0],
+        to_version=versions[1],
+        who=TRADER if action in {promotions.REFUSED, promotions.LEFT} else SOMEBODY,
+        reason=reason,
+        evidence={key: tags[key] for key in EVIDENCE if key in tags},
         at=at,
     )

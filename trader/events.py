@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 - reports are read back from a file by these types
 from decimal import Decimal  # noqa: TC003 - as above
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from market.instruments import Side  # noqa: TC001 - as above
 
 PRODUCTION, CHALLENGER, PREVIOUS = "production", "challenger", "previous"
+NEVER = 0  # the version of a model's copy that cannot be read
 
 if TYPE_CHECKING:
     from market.instruments import Trade
@@ -151,6 +152,7 @@ class ModelRefused:
     version: int
     run_id: str
     reason: str
+    evidence: dict[str, str] = field(default_factory=dict)
     model: ModelLoaded | None = None
 
 

@@ -13,14 +13,13 @@ from registry import overriding
 from registry.contract import model_name
 from registry.errors import ArtifactRefused, RegistryUnreachable
 from registry.served import ServedModel, load
-from trader.events import PREVIOUS, PRODUCTION, ModelEvent, ModelLoaded, ModelRefused
+from trader.events import NEVER, PREVIOUS, PRODUCTION, ModelEvent, ModelLoaded, ModelRefused
 from trader.signals import Signals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = ("model.ubj", "contract.json", "golden.json")
-NEVER = 0
 SPARES = 4  # versions beside the one in production, for going back to
 # A registry that is away, an answer of another shape than MLflow's, a cache on a full disk.
 UNUSABLE = (RegistryUnreachable, KeyError, TypeError, ValueError, AttributeError, OSError)
@@ -56,6 +55,7 @@ def verify(symbol: str, role: str, version: Version, files: dict[str, bytes]) ->
             version=version.number,
             run_id=version.run_id,
             reason=str(refusal),
+            evidence=version.tags,
         )
     return ModelLoaded(
         symbol=symbol,

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from market.instruments import Instrument
+from sql import promotions
 from sql.tables import (
     HaltRow,
     InstrumentRow,
@@ -159,43 +160,19 @@ def record_deployment(
     run_id: str | None,
     artifact_sha256: str | None,
     at: datetime,
+    semantic_version: str | None = None,
 ) -> int:
     """Write down that the trader took up, refused or rolled back from a model version."""
-    latest = select(func.max(PromotionRow.id)).where(PromotionRow.symbol == symbol)
+    latest = select(func.max(PromotionRow.id)).where(promotions.moved(symbol))
     row = ModelDeploymentRow(
         symbol=symbol,
         version=version,
+        semantic_version=semantic_version,
         action=action,
         reason=reason,
         run_id=run_id,
         artifact_sha256=artifact_sha256,
         promotion_id=session.scalar(latest),
-        at=at,
-    )
-    session.add(row)
-    session.flush()
-    return row.id
-
-
-def record_promotion(
-    session: Session,
-    *,
-    symbol: str,
-    from_version: int | None,
-    to_version: int,
-    who: str,
-    reason: str,
-    evidence: dict[str, Any],
-    at: datetime,
-) -> int:
-    """Write down who made a version the production one, and on which evidence."""
-    row = PromotionRow(
-        symbol=symbol,
-        from_version=from_version,
-        to_version=to_version,
-        who=who,
-        reason=reason,
-        evidence=evidence,
         at=at,
     )
     session.add(row)

@@ -12,8 +12,25 @@ if TYPE_CHECKING:
 SECTIONS = {
     "decision": ("at", "action", "reason_code", "reason", "expected_value", "cost"),
     "prediction": ("bar_start", "probability", "role", "model_version", "feature_hash"),
-    "deployment": ("at", "version", "action", "reason", "run_id", "artifact_sha256"),
-    "promotion": ("at", "from_version", "to_version", "who", "reason", "evidence"),
+    "deployment": (
+        "at",
+        "version",
+        "semantic_version",
+        "action",
+        "reason",
+        "run_id",
+        "artifact_sha256",
+    ),
+    "promotion": (
+        "at",
+        "action",
+        "from_version",
+        "to_version",
+        "who",
+        "reason",
+        "evidence",
+        "hash",
+    ),
     "training": ("id", "trigger", "data_hash", "run_id", "reason"),
     "experiment": ("id", "hypothesis", "control_version", "treatment_version", "state"),
 }

@@ -1,4 +1,4 @@
-"""The life of a model: retrain, look at the evidence, promote, and see who did what."""
+"""The life of a model: retrain, look at the evidence, promote, and go back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from sql.tables import (
     ExperimentLookRow,
     ExperimentRow,
     ModelDeploymentRow,
-    PromotionRow,
 )
 
 if TYPE_CHECKING:
@@ -134,39 +133,6 @@ def rollback_command(symbol: str, reason: str) -> None:
     """Put the version that was in production before back; the trader follows in seconds."""
     done = promotion.roll_back(engine(), registry(), symbol, who=who(), reason=reason)
     click.echo(f"{symbol}: version {done.version} is production again, {done.previous} is not")
-
-
-@click.command("history")
-@click.argument("symbol")
-@as_json
-def history_command(symbol: str, *, as_json: bool) -> None:
-    """Show who promoted what and when, and what the trader made of it."""
-    with Session(engine()) as session:
-        promotions = session.scalars(
-            select(PromotionRow).where(PromotionRow.symbol == symbol).order_by(PromotionRow.id)
-        ).all()
-        deployments = session.scalars(
-            select(ModelDeploymentRow)
-            .where(ModelDeploymentRow.symbol == symbol)
-            .order_by(ModelDeploymentRow.id)
-        ).all()
-    rows = [
-        *((row.at, "promoted", row.to_version, row.who, row.reason) for row in promotions),
-        *((row.at, row.action, row.version, "trader", row.reason) for row in deployments),
-    ]
-    rows.sort(key=lambda row: row[0])
-    if as_json:
-        names = ("at", "what", "version", "who", "reason")
-        dump([dict(zip(names, row, strict=True)) for row in rows])
-        return
-    columns: Columns = {
-        "at": lambda row: row[0],
-        "what": lambda row: row[1],
-        "version": lambda row: row[2],
-        "who": lambda row: row[3],
-        "reason": lambda row: row[4],
-    }
-    show(rows, columns, empty=f"no version of {symbol} was ever promoted")
 
 
 @click.command("drift")

@@ -11,6 +11,7 @@ from ops import promotion
 from registry import store
 from registry.errors import PromotionRefused
 from registry.settings import ModelRegistrySettings
+from sql import promotions
 from sql.tables import PromotionRow
 from trader import record
 
@@ -104,12 +105,29 @@ def test_a_version_that_the_trader_left_is_passed_over(registry, engine, three):
     assert roll_back(engine, registry, three).version == 1
 
 
-def test_a_registry_that_is_older_than_the_record_says_what_was_before(registry, engine, three):
-    with Session(engine) as session, session.begin():
-        for row in session.scalars(select(PromotionRow)):
-            session.delete(row)
+def test_a_registry_that_is_older_than_the_record_says_what_was_before(registry, engine):
+    registry.create_registered_model("old-usd")
+    for _ in range(2):
+        made = registry.create_model_version("old-usd", "file:///nowhere", tags={"gate": "passed"})
+        store.promote(registry, "OLD/USD", int(made.version))
 
-    assert roll_back(engine, registry, three).version == 2
+    assert roll_back(engine, registry, "OLD/USD").version == 1
+
+
+def test_what_was_tried_and_refused_is_on_record_with_who_tried(registry, engine, three):
+    name = three.replace("/", "-").lower()
+    made = registry.create_model_version(name, "file:///nowhere", tags={"gate": "refused"})
+
+    with pytest.raises(PromotionRefused):
+        act(promotion.promote, engine, registry, three, int(made.version))
+
+    with Session(engine) as session:
+        last = promotions.last(session, three)
+    assert (last.action, last.from_version, last.to_version) == ("refused", 3, int(made.version))
+    assert last.who == "operator"
+    assert last.reason.startswith("because - ")
+    assert "its gate says refused" in last.reason
+    assert store.production_version(registry, three) == 3
 
 
 def test_where_nothing_is_in_production_there_is_nothing_to_roll_back(registry, engine):

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from test_strategy import situation
 
 from market.instruments import Side
-from sql import explanation, reads
+from sql import explanation, promotions, reads
 from trader import accounts, journal, ledger, record
 from trader.errors import IllegalTransition, OrderUnknown
 from trader.orders import (
@@ -245,8 +245,9 @@ def explained_order(session):
         "features": [1.0, 2.0],
         "at": NOON,
     }
-    record.record_promotion(
+    promotions.record(
         session,
+        action=promotions.PROMOTED,
         symbol="XRP/USD",
         from_version=None,
         to_version=3,

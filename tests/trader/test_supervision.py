@@ -14,6 +14,7 @@ from orders_of_ours import order as an_order
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from sql import chain, promotions
 from sql.tables import ModelDeploymentRow
 from trader import deployment, journal, record
 from trader.desk import Desk
@@ -236,9 +237,55 @@ def test_what_was_decided_is_decided_again_as_it_was_scored_and_not_by_the_newco
     assert desk.leading is None
 
 
+def entries(session):
+    rows = promotions.history(session, "XRP/USD")
+    return [(row.action, row.from_version, row.to_version, row.who) for row in rows]
+
+
+@pytest.mark.usefixtures("before")
+def test_what_somebody_does_in_mlflow_is_on_record_refused_or_not(session, desk, sound):
+    poor = replace(verify("XRP/USD", "production", *artifact(2, sound, gate="refused")), version=2)
+    withdrawn = ModelWithdrawn(symbol="XRP/USD", role="production")
+
+    take_up(session, desk, poor)
+    take_up(session, desk, poor)  # as after a restart
+    take_up(session, desk, withdrawn)
+    take_up(session, desk, withdrawn)
+    take_up(session, desk, loaded(verified(sound), 1))
+
+    somebody = "somebody in MLflow"
+    assert entries(session) == [
+        ("promoted", None, 1, somebody),
+        ("refused", 1, 2, "trader"),
+        ("cleared", 1, None, somebody),
+        ("promoted", None, 1, somebody),
+    ]
+    refused = promotions.history(session, "XRP/USD")[1]
+    assert refused.reason.startswith("made production in MLflow, and refused: the gate refused")
+    assert refused.evidence["gate"] == "refused"
+    assert chain.first_break(promotions.history(session, "XRP/USD")) is None
+
+
+@pytest.mark.usefixtures("before")
+def test_that_the_trader_left_a_version_is_on_record_and_a_restart_does_not_promote_it(
+    session, desk, broken, capsys
+):
+    take_up(session, desk, loaded(verified(broken), 2))
+    scores(session, desk, WILD)
+    again = Desk(instrument=XRP, interval=MINUTE, trusted=True)
+    take_up(session, again, loaded(verified(broken), 2))
+
+    assert entries(session)[1:] == [
+        ("promoted", 1, 2, "somebody in MLflow"),
+        ("left", 2, 1, "trader"),
+    ]
+    assert "version 2 rolled back" in capsys.readouterr().err
+
+
 def promote(session, version, **evidence):
-    record.record_promotion(
+    promotions.record(
         session,
+        action=promotions.PROMOTED,
         symbol="XRP/USD",
         from_version=None,
         to_version=version,
