@@ -41,6 +41,9 @@ class Calibration:
         return np.clip(1 / (1 + np.exp(-z)), CLOSEST_TO_CERTAIN, 1 - CLOSEST_TO_CERTAIN)
 
 
+UNCALIBRATED = Calibration(slope=1.0, intercept=0.0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payoff:
     """What a label is worth: mean forward return where it was 1, and minus that where 0."""
@@ -92,18 +95,23 @@ class Trading:
         return float(self.blocks.mean() - stats.t.ppf(confidence, n - 1) * error)
 
 
-def fit_calibration(margins: NDArray[np.floating], y: NDArray[np.integer]) -> Calibration:
+def fit_calibration(
+    margins: NDArray[np.floating], y: NDArray[np.integer], weight: Floats | None = None
+) -> Calibration:
     """Fit Platt's sigmoid on predictions of rows the model was not taught."""
-    fitted = LogisticRegression(C=np.inf).fit(margins.astype(np.float64).reshape(-1, 1), y)
+    column = margins.astype(np.float64).reshape(-1, 1)
+    fitted = LogisticRegression(C=np.inf).fit(column, y, sample_weight=weight)
     return Calibration(slope=float(fitted.coef_[0, 0]), intercept=float(fitted.intercept_[0]))
 
 
-def calibration_slope(probability: Floats, y: NDArray[np.integer]) -> float:
+def calibration_slope(
+    probability: Floats, y: NDArray[np.integer], weight: Floats | None = None
+) -> float:
     """Return the slope of the outcome on the log odds: 1 is right, below 1 overconfident.
 
     Source: Cox (1958), Two further applications of a model for binary regression.
     """
-    return fit_calibration(np.log(probability / (1 - probability)), y).slope
+    return fit_calibration(np.log(probability / (1 - probability)), y, weight).slope
 
 
 def log_losses(probability: Floats, y: NDArray[np.integer]) -> Floats:
@@ -111,22 +119,42 @@ def log_losses(probability: Floats, y: NDArray[np.integer]) -> Floats:
     return -np.log(np.where(y == 1, probability, 1 - probability))
 
 
-def score(probability: Floats, y: NDArray[np.integer], *, base_rate: float) -> Scores:
-    """Score probabilities; the base rate is that of the rows which taught the model."""
+def log_loss(probability: Floats, y: NDArray[np.integer], weight: Floats | None = None) -> float:
+    """Return the mean log loss, of rows that count by their weight if they differ."""
+    return float(np.average(log_losses(probability, y), weights=weight))
+
+
+def score(
+    probability: Floats,
+    y: NDArray[np.integer],
+    *,
+    base_rate: float,
+    weight: Floats | None = None,
+) -> Scores:
+    """Score probabilities; the base rate is that of the rows which taught the model.
+
+    Rows that share their outcome with others count by their weight, if one is given.
+    """
     base = np.full(len(y), min(max(base_rate, CLOSEST_TO_CERTAIN), 1 - CLOSEST_TO_CERTAIN))
     return Scores(
         rows=len(y),
-        log_loss=float(log_losses(probability, y).mean()),
-        base_log_loss=float(log_losses(base, y).mean()),
-        brier=float(np.mean((probability - y) ** 2)),
-        roc_auc=float(roc_auc_score(y, probability)) if len(np.unique(y)) > 1 else 0.5,
+        log_loss=log_loss(probability, y, weight),
+        base_log_loss=log_loss(base, y, weight),
+        brier=float(np.average((probability - y) ** 2, weights=weight)),
+        roc_auc=_roc_auc(probability, y, weight),
     )
 
 
 def payoff(table: pd.DataFrame) -> Payoff:
-    """Return what the labels of these rows were worth; both classes must be there."""
-    means = table.groupby("y")["forward_return"].mean()
-    return Payoff(gain=float(means.loc[1]), loss=-float(means.loc[0]))
+    """Return what the labels of these rows were worth; both classes must be there.
+
+    Rows count by their `weight`, where there is one.
+    """
+    worth = {
+        label: float(np.average(rows["forward_return"], weights=rows.get("weight")))
+        for label, rows in table.groupby("y")
+    }
+    return Payoff(gain=worth[1], loss=-worth[0])
 
 
 def trade(
@@ -175,6 +203,12 @@ def reliability(probability: Floats, y: NDArray[np.integer]) -> list[tuple[float
         for rows in np.array_split(order, BINS)
         if len(rows)
     ]
+
+
+def _roc_auc(probability: Floats, y: NDArray[np.integer], weight: Floats | None) -> float:
+    if len(np.unique(y)) < AT_LEAST_TWO:
+        return 0.5
+    return float(roc_auc_score(y, probability, sample_weight=weight))
 
 
 def _nanoseconds(times: pd.Series) -> NDArray[np.int64]:

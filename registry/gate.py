@@ -48,6 +48,8 @@ class Evidence:
     they shared a moment with one that examined. `overfitting` is the probability that the
     best of the trials is no better than their median; NaN where it cannot be told. `rivalry`
     compares with the model in production; None where there is none to compare with.
+    `openings` counts the looks at exactly this hold-out, this one included, and `overlapping`
+    the earlier ones at a stretch that shares bars with it.
     """
 
     folds: tuple[Scores, ...]
@@ -66,6 +68,8 @@ class Evidence:
     meeting: int
     overfitting: float
     rivalry: Rivalry | None = None
+    openings: int = 1
+    overlapping: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +105,7 @@ def judge(evidence: Evidence, policy: Policy | None = None) -> Verdict:
         *_is_what_it_seems(evidence, policy),
         *_holds_its_own(evidence),
     )
-    warnings = (_overfitting(evidence, policy),)
+    warnings = (_overfitting(evidence, policy), _openings(evidence))
     failed = [check for check in checks if not check.passed]
     if not failed:
         return Verdict(
@@ -245,6 +249,18 @@ def _overfitting(evidence: Evidence, policy: Policy) -> Check:
         policy.most_overfitting,
         f"the probability that the best trial is no better than the median one is "
         f"{evidence.overfitting:.2f}; more than {policy.most_overfitting} is a warning",
+    )
+
+
+def _openings(evidence: Evidence) -> Check:
+    # Each look is a trial in the deflated Sharpe ratio, which is where it refuses.
+    return _most(
+        "hold-out opened before",
+        evidence.openings,
+        1,
+        f"the bars of this hold-out have been looked at {evidence.openings} times, this one "
+        f"included, and {evidence.overlapping} earlier looks shared some of them; more than once "
+        "is a warning",
     )
 
 

@@ -44,11 +44,25 @@ def markdown(candidate: Candidate) -> str:
         "",
         *table,
         "",
+        f"{candidate.contest.sentence[:1].upper()}{candidate.contest.sentence[1:]}.",
+        "",
         asked,
         "",
         taught,
+        "",
+        _opened(candidate),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _opened(candidate: Candidate) -> str:
+    opening = candidate.hold_out.opening
+    look = opening.look
+    return (
+        f"The hold-out from {look.first:%Y-%m-%d %H:%M} to {look.last:%Y-%m-%d %H:%M} UTC was "
+        f"opened at {opening.at:%Y-%m-%d %H:%M:%S} UTC ({look.who}, run `{look.run}`): look "
+        f"number {opening.number} at these bars; {opening.overlapping} earlier looks shared some."
+    )
 
 
 def verdict_json(verdict: Verdict) -> bytes:
@@ -74,6 +88,10 @@ def metrics(candidate: Candidate) -> dict[str, float]:
         "hold_out_calibration_slope": evidence.calibration_slope,
         "deflated_sharpe": evidence.deflated_sharpe,
         "trials": evidence.trials,
+        "inner_log_loss_xgboost": candidate.contest.boosted,
+        "inner_log_loss_logistic_regression": candidate.contest.plain,
+        "hold_out_openings": evidence.openings,
+        "hold_out_openings_overlapping": evidence.overlapping,
         "shuffled_log_loss_gain": evidence.shuffled_gain,
         "hold_out_blocks": evidence.blocks,
         "hold_out_blocks_needed": _finite(evidence.shortest_record),
@@ -88,15 +106,19 @@ def metrics(candidate: Candidate) -> dict[str, float]:
 def parameters(candidate: Candidate) -> dict[str, Any]:
     """Return what was chosen, by the person and by the search."""
     plan = candidate.plan
-    return candidate.params | {
-        "interval_seconds": candidate.contract.interval_seconds,
-        "horizon_bars": plan.horizon,
-        "cost": plan.cost,
-        "folds": plan.folds,
-        "hold_out_share": plan.hold_out_share,
-        "margin": plan.margin,
-        "seed": plan.seed,
-    }
+    return (
+        {"learner": "xgboost"}
+        | candidate.params
+        | {
+            "interval_seconds": candidate.contract.interval_seconds,
+            "horizon_bars": plan.horizon,
+            "cost": plan.cost,
+            "folds": plan.folds,
+            "hold_out_share": plan.hold_out_share,
+            "margin": plan.margin,
+            "seed": plan.seed,
+        }
+    )
 
 
 def tags(candidate: Candidate) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from registry import contract as terms
-from registry import evaluation, leaks, overfitting, probes, rivalry, served, training
+from registry import evaluation, leaks, openings, overfitting, probes, rivalry, served, training
 from registry.contract import Contract
 from registry.gate import Evidence, Verdict, judge
 from registry.labels import label, triple_barrier
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from registry.evaluation import Trading
     from registry.leaks import Compute
+    from registry.openings import Opening
     from registry.rivalry import Rivalry
     from registry.search import Found
     from registry.served import ServedModel
@@ -28,28 +29,54 @@ if TYPE_CHECKING:
 
 
 # Raise the number when a trial keeps something else on record: older studies lack it.
-TRIAL_FORM = 2
+TRIAL_FORM = 3
 MOST_PARTS = 16
 FEWEST_TO_CHOOSE_FROM = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a model comes from: the market, the features' definitions, the code."""
+    """Where a model comes from: the market, the features' definitions, the code.
+
+    `who` asked for it, in which `run`; the log of looks at hold-outs names them.
+    """
 
     symbol: str
     feature_hash: str
     git_commit: str
+    who: str = "unknown"
+    run: str = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldOut:
-    """The rows never seen, their probabilities, and the trades those would have made."""
+    """The rows never seen, their probabilities, and the trades those would have made.
+
+    `opening` is this look at them as the log has it.
+    """
 
     features: pd.DataFrame
     table: pd.DataFrame
     probability: evaluation.Floats
     trading: Trading
+    opening: Opening
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """The log losses on the inner folds by which one of the two kinds of model was chosen."""
+
+    boosted: float
+    plain: float
+
+    @property
+    def sentence(self) -> str:
+        """Say who won."""
+        winner = "the logistic regression" if self.plain < self.boosted else "XGBoost"
+        return (
+            f"on the inner folds XGBoost's log loss was {self.boosted:.4f} and that of the "
+            f"logistic regression {self.plain:.4f}, so {winner} was chosen"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +94,7 @@ class Candidate:
     evidence: Evidence
     plan: Plan
     params: dict[str, Any]
+    contest: Contest
     importance: dict[str, float]
     hold_out: HoldOut
 
@@ -101,7 +129,7 @@ def retrain(
     model, folds = training.finish(course, found.params)
     model_ubj = probes.model_bytes(model)
     draft = _contract(origin, course, model, model_ubj, data_hash)
-    hold_out = _examine(course, model)
+    hold_out = _examine(course, model, openings.Log(settings, origin.symbol), origin, data_hash)
     loaded = served.ServedModel(contract=draft, booster=served.read_booster(model_ubj))
     evidence = replace(
         _evidence(course, found, folds, hold_out),
@@ -120,6 +148,7 @@ def retrain(
         evidence=evidence,
         plan=plan,
         params=found.params,
+        contest=Contest(boosted=found.boosted, plain=found.plain),
         importance=_importance(model, list(features.columns)),
         hold_out=hold_out,
     )
@@ -171,10 +200,24 @@ def _contract(
     )
 
 
-def _examine(course: Course, model: Model) -> HoldOut:
+def _examine(
+    course: Course, model: Model, log: openings.Log, origin: Origin, data_hash: str
+) -> HoldOut:
     rows = course.final.test
     features, table = course.features.iloc[rows], course.table.iloc[rows]
+    decided = table["decided"]
+    opening = log.open(
+        openings.Look(
+            market=origin.symbol,
+            first=decided.iloc[0].to_pydatetime(),
+            last=decided.iloc[-1].to_pydatetime(),
+            data_hash=data_hash,
+            who=origin.who,
+            run=origin.run,
+        )
+    )
     probability = model.probabilities(features)
+    log.close(evaluation.log_loss(probability, course.outcomes(rows), course.weight(rows)))
     trading = evaluation.trade(
         probability,
         table,
@@ -183,17 +226,20 @@ def _examine(course: Course, model: Model) -> HoldOut:
         margin=course.plan.margin,
         block=course.plan.block,
     )
-    return HoldOut(features=features, table=table, probability=probability, trading=trading)
+    return HoldOut(
+        features=features, table=table, probability=probability, trading=trading, opening=opening
+    )
 
 
 def _evidence(
     course: Course, found: Found, folds: list[evaluation.Scores], held: HoldOut
 ) -> Evidence:
-    y, trading = held.table["y"].to_numpy(), held.trading
-    base_rate = float(course.table["y"].iloc[course.final.train].mean())
+    rows, trading = course.final.test, held.trading
+    y, weight = course.outcomes(rows), course.weight(rows)
+    base_rate = float(course.outcomes(course.final.train).mean())
     return Evidence(
         folds=tuple(folds),
-        hold_out=evaluation.score(held.probability, y, base_rate=base_rate),
+        hold_out=evaluation.score(held.probability, y, base_rate=base_rate, weight=weight),
         trades=len(trading.net),
         net_per_trade=float(trading.net.mean()) if len(trading.net) else 0.0,
         lower_bound=trading.lower_bound(),
@@ -201,7 +247,7 @@ def _evidence(
             found.blocks, trials=found.trials, spread=found.spread
         ),
         trials=found.trials,
-        calibration_slope=evaluation.calibration_slope(held.probability, y),
+        calibration_slope=evaluation.calibration_slope(held.probability, y, weight),
         shuffled_gain=probes.shuffled_gain(course, found.params),
         parity=float("nan"),
         blocks=len(trading.blocks),
@@ -209,6 +255,8 @@ def _evidence(
         looking_ahead=("not examined",),
         meeting=_meeting(course),
         overfitting=_overfitting(found),
+        openings=held.opening.number,
+        overlapping=held.opening.overlapping,
     )
 
 
@@ -233,8 +281,7 @@ def _against(
 
 
 def _meeting(course: Course) -> int:
-    past = course.table.iloc[course.final.train]
-    within = sum(leaks.meeting(past, lesson.split) for lesson in course.lessons)
+    within = sum(leaks.meeting(course.table, lesson.split) for lesson in course.lessons)
     return within + leaks.meeting(course.table, course.final)
 
 

@@ -20,8 +20,14 @@ class ModelRegistrySettings(BaseSettings):
 
 
 class StudySettings(BaseSettings):
-    """Where Optuna keeps its studies, from OPTUNA_STORAGE_URL; in memory without it."""
+    """Where Optuna keeps its studies, from OPTUNA_STORAGE_URL; in memory without it.
+
+    `workers` is how many processes work on a study (TRAINING_WORKERS); None lets its length
+    decide. `heartbeat_seconds` (TRAINING_HEARTBEAT_SECONDS) is how often each says that it lives.
+    """
 
     model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     storage_url: SecretStr | None = Field(default=None, validation_alias="OPTUNA_STORAGE_URL")
+    workers: int | None = Field(default=None, ge=1, validation_alias="TRAINING_WORKERS")
+    heartbeat_seconds: int = Field(default=5, ge=1, validation_alias="TRAINING_HEARTBEAT_SECONDS")

@@ -6,7 +6,7 @@ The hold-out is examined once, by the very model that is registered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -14,32 +14,25 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
-from registry import evaluation, splits
+from registry import evaluation, fitting, splits
 from registry.errors import TrainingRefused
+from registry.splits import Split
 from registry.uniqueness import uniqueness
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from datetime import timedelta
 
     from numpy.typing import NDArray
 
     from registry.evaluation import Calibration, Payoff
-    from registry.splits import Split
+    from registry.fitting import Examined
 
-# Trees beyond this many rounds have never helped on a day or a fortnight of bars.
-MOST_ROUNDS = 200
-PATIENCE = 15
-# Market features are noise beyond this resolution, and 64 bins fit four times as fast as 256.
-FIXED: dict[str, Any] = {
-    "objective": "binary:logistic",
-    "eval_metric": "logloss",
-    "tree_method": "hist",
-    "max_bin": 64,
-    "nthread": 1,
-}
 # The last part of what teaches decides when to stop adding trees.
 STOPPING_SHARE = 0.2
 FEWEST_ROWS = 1000
+# What a hold-out lacks in one piece, as a share of its time; its blocks there would be idle ones.
+WIDEST_HOLE = 0.1
 FEWEST_OF_A_CLASS = 20
 
 
@@ -71,12 +64,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
-    """The rows of one examination, binned once for every set of parameters."""
+    """The rows of one examination, binned once for every set of parameters.
+
+    `inner` cuts the rows that teach: the last of them decide how far a learner goes.
+    """
 
     fit: xgb.QuantileDMatrix
     stop: xgb.QuantileDMatrix
     test: xgb.QuantileDMatrix
     split: Split
+    inner: Split
     base_rate: float
 
 
@@ -94,6 +91,18 @@ class Course:
     def examined(self) -> NDArray[np.intp]:
         """Positions of the rows that some lesson examined, in order of time."""
         return np.concatenate([lesson.split.test for lesson in self.lessons])
+
+    def rows(self, chosen: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the features of some rows as models take them."""
+        return to_matrix(self.features.iloc[chosen])
+
+    def outcomes(self, chosen: NDArray[np.intp]) -> NDArray[np.integer]:
+        """Return the labels of some rows."""
+        return self.table["y"].to_numpy()[chosen]
+
+    def weight(self, chosen: NDArray[np.intp]) -> NDArray[np.float64] | None:
+        """Return how much some rows count; None where labels of one length all count the same."""
+        return self.table["weight"].to_numpy()[chosen] if "weight" in self.table else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +130,16 @@ def prepare(features: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> Course:
         plan: The terms of this retraining.
 
     Raises:
-        TrainingRefused: Too few rows, or too few of one class, in some part.
+        TrainingRefused: Too few rows, or too few of one class, in some part; or a hole in the
+            bars of the hold-out.
     """
+    starts, never = pd.DatetimeIndex(features.index), features.columns[features.isna().all()]
     features = features.loc[features.notna().all(axis=1) & features.index.isin(table.index)]
     table = table.loc[features.index]
     if len(table) < FEWEST_ROWS:
         raise TrainingRefused(
-            f"expected at least {FEWEST_ROWS} bars with features and an outcome, found {len(table)}"
+            f"expected at least {FEWEST_ROWS} bars with features and an outcome, found "
+            f"{len(table)}" + (f"; no bar has a value of {', '.join(never)}" if len(never) else "")
         )
     if not np.isfinite(features.to_numpy()).all():
         raise TrainingRefused("expected finite features, found an infinite one")
@@ -135,28 +147,16 @@ def prepare(features: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> Course:
         table = table.assign(weight=_weights(table))
     final = splits.hold_out(table, share=plan.hold_out_share, embargo=plan.embargo)
     _check_classes(table.iloc[final.test], "the hold-out")
+    _check_hole(starts, table.index[final.test[0]], table.index[final.test[-1]])
+    course = Course(features=features, table=table, final=final, lessons=(), plan=plan)
     past = table.iloc[final.train]
     walk = splits.walk_forward(past, folds=plan.folds, embargo=plan.embargo)
-    lessons = tuple(_lesson(features, table, split, plan) for split in walk)
-    return Course(features=features, table=table, final=final, lessons=lessons, plan=plan)
+    return replace(course, lessons=tuple(_lesson(course, within(final.train, s)) for s in walk))
 
 
-def examine(course: Course, params: dict[str, Any]) -> tuple[list[NDArray[np.float32]], int]:
-    """Walk through the lessons; return each one's margins and the usual number of rounds."""
-    margins, rounds = [], []
-    for lesson in course.lessons:
-        booster = xgb.train(
-            FIXED | {"seed": course.plan.seed} | params,
-            lesson.fit,
-            MOST_ROUNDS,
-            evals=[(lesson.stop, "stop")],
-            early_stopping_rounds=PATIENCE,
-            verbose_eval=False,
-        )
-        best = booster.best_iteration + 1
-        margins.append(booster.predict(lesson.test, output_margin=True, iteration_range=(0, best)))
-        rounds.append(best)
-    return margins, round(float(np.mean(rounds)))
+def walk(course: Course, params: dict[str, Any]) -> Iterator[Examined]:
+    """Teach and examine one lesson after the other, for whoever may stop half-way."""
+    return (fitting.examine(course, lesson, params) for lesson in course.lessons)
 
 
 def finish(course: Course, params: dict[str, Any]) -> tuple[Model, list[evaluation.Scores]]:
@@ -165,25 +165,24 @@ def finish(course: Course, params: dict[str, Any]) -> tuple[Model, list[evaluati
     A lesson's probabilities come from a calibration fitted on the other lessons. The model's
     own calibration and worth come from all of them.
     """
-    margins, rounds = examine(course, params)
-    train = course.final.train
-    y = course.table["y"].to_numpy()
-    matrix = xgb.QuantileDMatrix(
-        to_matrix(course.features.iloc[train]),
-        y[train],
-        weight=_weight(course.table, train),
-        max_bin=FIXED["max_bin"],
-        nthread=1,
-    )
-    seeded = FIXED | {"seed": course.plan.seed} | params
+    walked = list(walk(course, params))
+    margins = [one.margins for one in walked]
+    examined = course.examined
     model = Model(
-        booster=xgb.train(seeded, matrix, rounds),
-        calibration=evaluation.fit_calibration(np.concatenate(margins), y[course.examined]),
-        worth=evaluation.payoff(course.table.iloc[course.examined]),
-        base_rate=float(y[train].mean()),
+        booster=fitting.fit(course, params, [one.effort for one in walked]),
+        calibration=evaluation.fit_calibration(
+            np.concatenate(margins), course.outcomes(examined), course.weight(examined)
+        ),
+        worth=evaluation.payoff(course.table.iloc[examined]),
+        base_rate=float(course.outcomes(course.final.train).mean()),
     )
     scores = [
-        evaluation.score(probability, y[lesson.split.test], base_rate=lesson.base_rate)
+        evaluation.score(
+            probability,
+            course.outcomes(lesson.split.test),
+            base_rate=lesson.base_rate,
+            weight=course.weight(lesson.split.test),
+        )
         for probability, lesson in zip(
             cross_calibrate(course, margins), course.lessons, strict=True
         )
@@ -192,15 +191,21 @@ def finish(course: Course, params: dict[str, Any]) -> tuple[Model, list[evaluati
 
 
 def cross_calibrate(
-    course: Course, margins: list[NDArray[np.float32]]
+    course: Course, margins: Sequence[NDArray[np.floating]]
 ) -> list[NDArray[np.float64]]:
-    """Turn each lesson's margins into probabilities by what the other lessons showed."""
-    y = [course.table["y"].to_numpy()[lesson.split.test] for lesson in course.lessons]
+    """Turn each lesson's margins into probabilities by what the other lessons showed.
+
+    Args:
+        course: Where the outcomes come from.
+        margins: One array a lesson, for the first of them or for all.
+    """
+    tests = [lesson.split.test for lesson in course.lessons[: len(margins)]]
     result = []
     for n, own in enumerate(margins):
         others = [k for k in range(len(margins)) if k != n] or [n]
+        rows = np.concatenate([tests[k] for k in others])
         calibration = evaluation.fit_calibration(
-            np.concatenate([margins[k] for k in others]), np.concatenate([y[k] for k in others])
+            np.concatenate([margins[k] for k in others]), course.outcomes(rows), course.weight(rows)
         )
         result.append(calibration.apply(own))
     return result
@@ -219,29 +224,28 @@ def fingerprint(bars: pd.DataFrame) -> str:
     return hashed.hexdigest()
 
 
-def _lesson(features: pd.DataFrame, table: pd.DataFrame, split: Split, plan: Plan) -> Lesson:
-    past = table.iloc[split.train]
+def within(rows: NDArray[np.intp], split: Split) -> Split:
+    """Return a split of some rows as positions in the table that those were taken from."""
+    return Split(train=rows[split.train], test=rows[split.test])
+
+
+def _lesson(course: Course, split: Split) -> Lesson:
+    past = course.table.iloc[split.train]
     _check_classes(past, "a fold's past")
-    _check_classes(table.iloc[split.test], "a fold")
-    inner = splits.hold_out(past, share=STOPPING_SHARE, embargo=plan.embargo)
-    x, y = to_matrix(features), table["y"].to_numpy()
-    settings = {"max_bin": FIXED["max_bin"], "nthread": 1}
-    teach, stop = inner.train, inner.test
-    fit = xgb.QuantileDMatrix(x[teach], y[teach], weight=_weight(table, teach), **settings)
+    _check_classes(course.table.iloc[split.test], "a fold")
+    inner = within(
+        split.train,
+        splits.hold_out(past, share=STOPPING_SHARE, embargo=course.plan.embargo),
+    )
+    fit = fitting.matrix_of(course, inner.train)
     return Lesson(
         fit=fit,
-        stop=xgb.QuantileDMatrix(
-            x[stop], y[stop], weight=_weight(table, stop), ref=fit, **settings
-        ),
-        test=xgb.QuantileDMatrix(x[split.test], y[split.test], ref=fit, **settings),
+        stop=fitting.matrix_of(course, inner.test, like=fit),
+        test=fitting.matrix_of(course, split.test, like=fit),
         split=split,
+        inner=inner,
         base_rate=float(past["y"].mean()),
     )
-
-
-def _weight(table: pd.DataFrame, rows: NDArray[np.intp]) -> NDArray[np.float64] | None:
-    # Labels of one length all weigh the same.
-    return table["weight"].to_numpy()[rows] if "weight" in table else None
 
 
 def _weights(table: pd.DataFrame) -> NDArray[np.float64]:
@@ -257,4 +261,15 @@ def _check_classes(table: pd.DataFrame, what: str) -> None:
         raise TrainingRefused(
             f"expected at least {FEWEST_OF_A_CLASS} rows of each label in {what}, found {ones} "
             f"rises beyond cost among {len(table)}"
+        )
+
+
+def _check_hole(starts: pd.DatetimeIndex, first: pd.Timestamp, last: pd.Timestamp) -> None:
+    held = starts[(starts >= first) & (starts <= last)]
+    steps = held[1:] - held[:-1]
+    if steps.max() > WIDEST_HOLE * (last - first):
+        n = int(steps.argmax())
+        raise TrainingRefused(
+            f"the hold-out from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} has no bars "
+            f"between {held[n]:%Y-%m-%d %H:%M} and {held[n + 1]:%Y-%m-%d %H:%M}; fill them first"
         )

@@ -31,8 +31,8 @@ PURE = {
         " providers quality remedies windows zones"
     ),
     "registry": (
-        "baseline contract evaluation fitting gate labels leaks numbering overfitting overriding rivalry splits"
-        " uniqueness"
+        "baseline contract evaluation fitting gate labels leaks numbering overfitting overriding"
+        " rivalry splits uniqueness"
     ),
     "sandbox": (
         "accounts amendment book candles checks choices chronicle entry errors exchange faults"

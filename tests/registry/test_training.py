@@ -9,7 +9,7 @@ import pytest
 from training_runs import MINUTE, retrained
 
 from market import features
-from registry import probes, training
+from registry import fitting, probes, report, served, training
 from registry.errors import TrainingRefused
 from registry.labels import label, triple_barrier
 from registry.search import search
@@ -63,7 +63,7 @@ def test_bars_that_cannot_teach_are_refused_in_a_sentence(bars, message):
         retrained(bars)
 
 
-def test_a_hole_across_the_hold_out_is_refused():
+def test_a_hold_out_in_which_nothing_moved_is_refused():
     bars = markets.planted(3, days=4)
     quiet = bars.index >= bars.index[0] + pd.Timedelta(days=3)
     bars.loc[quiet, ["open", "high", "low", "close"]] = 1.0
@@ -84,7 +84,7 @@ def test_labels_shuffled_in_stretches_keep_their_number_and_lose_their_place():
 
 def test_a_lesson_is_calibrated_without_its_own_outcomes():
     taught = course(markets.planted(5, days=3))
-    margins, _ = training.examine(taught, {"max_depth": 2})
+    margins = [one.margins for one in training.walk(taught, {"max_depth": 2})]
     own = taught.lessons[0].split.test
     table = taught.table.copy()
     table.iloc[own, table.columns.get_loc("y")] ^= 1
@@ -120,6 +120,58 @@ def test_only_labels_of_unequal_length_are_weighed_and_by_one_on_average():
     assert "weight" not in course(bars).table
 
 
+def test_labels_that_share_their_time_count_less_in_every_score():
+    bars = markets.planted(6, days=2)
+    table = triple_barrier(bars["close"], interval=MINUTE, horizon=10, cost=0.005, width=1.0)
+    barred = training.prepare(features.compute(bars), table, replace(PLAN, barrier=1.0))
+    even = replace(barred, table=barred.table.assign(weight=1.0))
+
+    weighed, scores = training.finish(barred, {"max_depth": 2})
+    flat, others = training.finish(even, {"max_depth": 2})
+
+    # The trees are the same only in the lessons, whose bins hold the weights.
+    assert weighed.calibration != flat.calibration
+    assert weighed.worth != flat.worth
+    assert [one.log_loss for one in scores] != [one.log_loss for one in others]
+    assert [one.base_log_loss for one in scores] != [one.base_log_loss for one in others]
+
+
+def test_the_better_of_the_two_kinds_on_the_inner_folds_goes_on_to_the_hold_out(candidate):
+    contest = candidate.contest
+    plain_won = candidate.params == fitting.BASELINE
+
+    assert plain_won == (contest.plain < contest.boosted)
+    page, told = report.markdown(candidate), report.metrics(candidate)
+    assert f"{contest.boosted:.4f}" in page
+    assert f"{contest.plain:.4f}" in page
+    assert told["inner_log_loss_xgboost"] == contest.boosted
+    assert told["inner_log_loss_logistic_regression"] == contest.plain
+
+
+def test_a_market_that_steps_explain_is_left_to_the_rival_and_served_like_any_other():
+    bars = markets.planted(5, days=3)
+    table = label(bars["close"], interval=MINUTE, horizon=10, cost=0.005)
+    rows = features.compute(bars)
+    random = np.random.default_rng(1)
+    odds = np.clip(rows.fillna(0).iloc[:, :6].rank(pct=True).sum(axis=1) - 3, -2, 2)
+    said = (random.random(len(odds)) < 1 / (1 + np.exp(-odds))).astype("int8")
+    table["y"] = said.reindex(table.index)
+    taught = training.prepare(rows, table, PLAN)
+
+    found = search(taught, StudySettings(OPTUNA_STORAGE_URL=None), market="XRP/USD", name="one")
+    model, scores = training.finish(taught, found.params)
+
+    assert found.params == fitting.BASELINE
+    assert found.plain < found.boosted
+    assert all(fold.gain > 0 for fold in scores)
+    held = taught.features.iloc[taught.final.test]
+    booster = served.read_booster(probes.model_bytes(model))
+    margins = booster.inplace_predict(
+        training.to_matrix(held), predict_type="margin", validate_features=False
+    )
+    assert model.calibration.apply(margins) == pytest.approx(model.probabilities(held), abs=1e-6)
+
+
 def test_a_study_on_record_is_continued_not_repeated(tmp_path):
     settings = StudySettings(OPTUNA_STORAGE_URL=f"sqlite:///{tmp_path}/study.db")
     taught = course(markets.planted(5, days=3))
@@ -127,7 +179,7 @@ def test_a_study_on_record_is_continued_not_repeated(tmp_path):
     first = search(taught, settings, market="XRP/USD", name="one")
     again = search(taught, settings, market="XRP/USD", name="one")
 
-    assert (first.trials, again.trials) == (2, 2)
+    assert (first.trials, again.trials) == (3, 3)
     assert first.params == again.params
 
 
