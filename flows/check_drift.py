@@ -23,9 +23,10 @@ from drift.verdict import Checked, judge
 from drift.window import OUTCOME, PROBABILITY, Window, examine, forward_returns
 from market import features, history
 from registry import store
+from registry.contract import model_name
 from registry.errors import RegistryUnreachable
 from registry.settings import ModelRegistrySettings
-from sql import evidence, scores
+from sql import evidence, retrainings, scores
 from sql.database import DatabaseSettings, open_engine
 from sql.errors import DatabaseUnreachable
 
@@ -48,12 +49,14 @@ def check_drift(
     days_reference: int = 14,
     hours_current: int = 8,
     until: datetime | None = None,
+    retrain_after_bars: int = 10_080,
 ) -> Checked:
     """Compare the last hours with the days before, for the model in production.
 
     Only lost performance, or predictions and features that moved together, ask for a new
-    model, by an event. The window ends with the bars on record, by the exchange's clock,
-    unless told to end earlier. Checking one window twice records it once.
+    model, by an event; so does a record that grew by so many bars since the last retraining.
+    The window ends with the bars on record, by the exchange's clock, unless told to end
+    earlier. Checking one window twice records it once.
     """
     model = find_model(symbol)
     window = (
@@ -65,6 +68,8 @@ def check_drift(
     )
     checked = conclude(symbol, model, window)
     publish(checked)
+    if not checked.retrain:
+        heed_volume(symbol, interval_seconds, retrain_after_bars)
     if window is not None:
         attach(checked, window)
     get_run_logger().info("%s: %s", symbol, checked.reason)
@@ -108,6 +113,15 @@ def publish(checked: Checked) -> None:
         create_table_artifact(checked.table(), key=f"drift-features-{checked.market}")
     if checked.retrain:
         announce(checked)
+
+
+@task(cache_policy=NO_CACHE)
+def heed_volume(symbol: str, interval_seconds: int, enough: int) -> None:
+    """Call for a new model once there is enough that no retraining has seen."""
+    with Session(open_engine(DatabaseSettings())) as session:
+        new = retrainings.bars_since_last(session, symbol, interval_seconds)
+    if new is not None and new >= enough:
+        want(symbol, "volume", f"{new} bars came to the record since the last retraining")
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_unreachable)
@@ -245,11 +259,16 @@ def judge_window(
 
 
 def announce(checked: Checked) -> None:
+    """Tell Prefect that drift wants a new model."""
+    want(checked.symbol, "drift", checked.reason)
+
+
+def want(symbol: str, cause: str, reason: str) -> None:
     """Tell Prefect that a new model is wanted, so that an automation may see to it."""
     emit_event(
         event=RETRAIN_WANTED,
-        resource={"prefect.resource.id": f"friday.market.{checked.market}"},
-        payload={"symbol": checked.symbol, "version": checked.version, "reason": checked.reason},
+        resource={"prefect.resource.id": f"friday.market.{model_name(symbol)}"},
+        payload={"symbol": symbol, "cause": cause, "reason": reason},
     )
 
 

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
 from sqlalchemy.orm import Session
 
 from market import features, history
 from registry import provenance, registration, report, retraining, store
 from registry.contract import model_name
 from registry.errors import RegistryUnreachable, TrainingRefused
+from registry.retraining import Origin
 from registry.settings import ModelRegistrySettings, StudySettings
 from registry.training import Plan
 from sql import evidence, retrainings
 from sql.database import DatabaseSettings, open_engine
 from sql.errors import DatabaseUnreachable
+from sql.turns import turn
 from trader import adoption, champion
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 # What crossing the spread twice is taken to cost, until it is measured from the book.
 SPREAD_ALLOWANCE = 0.001
+RETRAIN_FAILED = "friday.retrain-failed"
+PATIENCE = timedelta(hours=1)  # with another retraining of the same market
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,12 @@ def _mark_failed(flow: object, flow_run: FlowRun, state: State[Any]) -> None:  #
             at=datetime.now(UTC),
             reason=state.message or state.name or "",
         )
+    symbol = str(flow_run.parameters.get("symbol"))
+    emit_event(
+        event=RETRAIN_FAILED,
+        resource={"prefect.resource.id": f"friday.market.{model_name(symbol)}"},
+        payload={"symbol": symbol, "run": str(flow_run.id), "reason": state.message or ""},
+    )
 
 
 @flow(name="retrain", on_failure=[_mark_failed], on_crashed=[_mark_failed])
@@ -88,18 +99,20 @@ def retrain(
     One that passes is compared in shadow with the version in production; where there is
     none it waits for a person, or goes live at once if `promote_first` is set. The window
     ends with the bars on record, by the exchange's clock, unless told to end earlier. The
-    cost is twice the account's taker fee and an allowance for the spread, unless given.
+    cost is twice the account's taker fee and an allowance for the spread, unless given. One
+    that finds another of its market at work, wherever that runs, waits its turn.
     """
     begin(symbol, trigger)
-    window = choose_window(symbol, interval_seconds, days, until, cost)
-    bars, rival = load_bars(window), load_champion(symbol)
-    candidate = fit(window, bars, plan_of(window, horizon_bars, trials), rival)
-    if isinstance(candidate, str):
-        outcome = Retrained(symbol=symbol, passed=False, reason=candidate, details=candidate)
-    else:
-        registered = register(candidate, trigger)
-        outcome = adopt(candidate, registered, window, promote_first=promote_first)
-    conclude(outcome)
+    with turn(open_engine(DatabaseSettings()), f"retrain {symbol}", patience=PATIENCE):
+        window = choose_window(symbol, interval_seconds, days, until, cost)
+        bars, rival = load_bars(window), load_champion(symbol)
+        candidate = fit(trigger, window, bars, plan_of(window, horizon_bars, trials), rival)
+        if isinstance(candidate, str):
+            outcome = Retrained(symbol=symbol, passed=False, reason=candidate, details=candidate)
+        else:
+            registered = register(candidate, trigger)
+            outcome = adopt(candidate, registered, window, promote_first=promote_first)
+        conclude(outcome)
     get_run_logger().info("%s: %s", symbol, outcome.reason)
     return outcome
 
@@ -142,10 +155,10 @@ def load_champion(symbol: str) -> ServedModel | None:
 
 @task(cache_policy=NO_CACHE)
 def fit(
-    window: Window, bars: pd.DataFrame, plan: Plan, rival: ServedModel | None
+    trigger: str, window: Window, bars: pd.DataFrame, plan: Plan, rival: ServedModel | None
 ) -> Candidate | str:
     """Compute the features the trader computes, and search, fit, examine and judge."""
-    return attempt(window.symbol, bars, plan, rival)
+    return attempt(origin_of(window.symbol, trigger), bars, plan, rival)
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_unreachable)
@@ -217,13 +230,21 @@ def plan_of(window: Window, horizon_bars: int, trials: int) -> Plan:
     return Plan(interval=window.interval, horizon=horizon_bars, cost=window.cost, trials=trials)
 
 
+def origin_of(symbol: str, trigger: str) -> Origin:
+    """Return where the model comes from, and on whose word in which run."""
+    return Origin(
+        symbol=symbol,
+        feature_hash=features.HASH,
+        git_commit=provenance.git_commit(),
+        who=trigger,
+        run=_job(),
+    )
+
+
 def attempt(
-    symbol: str, bars: pd.DataFrame, plan: Plan, rival: ServedModel | None
+    origin: Origin, bars: pd.DataFrame, plan: Plan, rival: ServedModel | None
 ) -> Candidate | str:
     """Fit and judge, or say in a sentence why these bars cannot teach."""
-    origin = retraining.Origin(
-        symbol=symbol, feature_hash=features.HASH, git_commit=provenance.git_commit()
-    )
     try:
         return retraining.retrain(
             bars,
@@ -234,7 +255,7 @@ def attempt(
             champion=rival,
         )
     except TrainingRefused as refusal:
-        return f"nothing was trained for {symbol}: {refusal}"
+        return f"nothing was trained for {origin.symbol}: {refusal}"
 
 
 def outcome_of(

@@ -3,6 +3,7 @@
 * DatabaseError
     * DatabaseUnreachable    nothing answers at DATABASE_URL, or it refuses us
     * SchemaOutdated         the tables are older or newer than this code
+    * TurnNotCome            somebody else was at it for too long
 """
 
 from __future__ import annotations
@@ -18,3 +19,7 @@ class DatabaseUnreachable(DatabaseError):
 
 class SchemaOutdated(DatabaseError):
     """The tables are older or newer than this code."""
+
+
+class TurnNotCome(DatabaseError):
+    """Somebody else was still at what may only be done one at a time."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from sql.tables import InstrumentRow, RetrainingJobRow
+from sql.tables import InstrumentRow, PriceBarRow, RetrainingJobRow
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,3 +70,25 @@ def fail_job(session: Session, job_id: str, *, at: datetime, reason: str) -> Non
 def taker_fee(session: Session, symbol: str) -> Decimal | None:
     """Return the account's taker fee on a market, if the exchange has told it."""
     return session.scalar(select(InstrumentRow.taker_fee).where(InstrumentRow.symbol == symbol))
+
+
+def bars_since_last(session: Session, symbol: str, interval_seconds: int) -> int | None:
+    """Return how many bars came to the record since the last retraining that ended began.
+
+    Returns:
+        The number; None if no retraining of the market ever ended.
+    """
+    last = session.scalar(
+        select(func.max(RetrainingJobRow.started_at)).where(
+            RetrainingJobRow.symbol == symbol, RetrainingJobRow.state == "done"
+        )
+    )
+    if last is None:
+        return None
+    return session.scalar(
+        select(func.count()).where(
+            PriceBarRow.symbol == symbol,
+            PriceBarRow.interval_seconds == interval_seconds,
+            PriceBarRow.recorded_at > last,
+        )
+    )

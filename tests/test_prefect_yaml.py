@@ -119,7 +119,10 @@ def test_an_automation_waits_for_what_the_drift_check_announces(monkeypatch):
 
         assert announced[-1]["event"] in trigger["expect"]
         assert announced[-1]["resource"] == trigger["match"]
-        assert "reason" in announced[-1]["payload"]
+        assert announced[-1]["payload"] == {"symbol": symbol, "cause": "drift", "reason": "it lost"}
+        assert trigger["parameters"]["trigger"] == (
+            "{{ event.payload.cause }}: {{ event.payload.reason }}"
+        )
     assert {trigger["parameters"]["symbol"] for trigger in waiting} == {"XRP/USD", "DOGE/USD"}
 
 

@@ -1,7 +1,12 @@
 """Retraining leaves a version with its verdict, a job on record, and no more than it earned."""
 
-from datetime import UTC, datetime
+import socket
+import socketserver
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import markets
 import pytest
@@ -9,11 +14,16 @@ from prefect.client.orchestration import get_client
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from flows import check_drift
+from flows import retrain as flow
 from flows.retrain import retrain
 from registry import store
-from registry.errors import TrainingRefused
+from registry.errors import RegistryUnreachable, TrainingRefused
 from registry.settings import ModelRegistrySettings
+from sql import retrainings
+from sql.errors import TurnNotCome
 from sql.tables import ExperimentRow, InstrumentRow, PriceBarRow, PromotionRow, RetrainingJobRow
+from sql.turns import turn
 
 FEE = Decimal("0.002")
 
@@ -134,3 +144,121 @@ def test_what_cannot_begin_fails_with_a_sentence_on_record(market, engine, symbo
     (job,) = rows(engine, RetrainingJobRow)
     assert job.state == "failed"
     assert message in job.reason
+
+
+class Doorway:
+    """A way to a server that can be closed, and closes by itself after so many connections."""
+
+    def __init__(self, address):
+        self._target = urlsplit(address)
+        self.left = 10**9
+        outer = self
+
+        class Passage(socketserver.BaseRequestHandler):
+            def handle(self):
+                outer.left -= 1
+                if outer.left < 0:
+                    return
+                target = (outer._target.hostname, outer._target.port)
+                with socket.create_connection(target) as onward:
+                    back = threading.Thread(target=pump, args=(onward, self.request))
+                    back.start()
+                    pump(self.request, onward)
+                    back.join()
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Passage)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+def pump(one, other):
+    with suppress(OSError):
+        while content := one.recv(65536):
+            other.sendall(content)
+    with suppress(OSError):
+        other.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def doorway(mlflow_address):
+    way = Doorway(mlflow_address)
+    yield way
+    way.server.shutdown()
+    way.server.server_close()
+
+
+def test_mlflow_gone_in_the_middle_leaves_nothing_and_a_rerun_ends_well(
+    market, engine, doorway, mlflow_address, monkeypatch
+):
+    market("LTC/USD", markets.walk(2, days=3, volatility=0.003))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", doorway.address)
+    monkeypatch.setattr(flow, "register", flow.register.with_options(retries=0))
+    told = []
+    monkeypatch.setattr(flow, "emit_event", lambda **event: told.append(event))
+    doorway.left = 1  # for whether there is a champion
+
+    with pytest.raises(RegistryUnreachable):
+        retrain("LTC/USD", days=3, trials=1)
+
+    assert doorway.left < 0
+    (event,) = told
+    assert event["event"] == "friday.retrain-failed"
+    assert event["resource"] == {"prefect.resource.id": "friday.market.ltc-usd"}
+    assert event["payload"]["symbol"] == "LTC/USD"
+    (job,) = rows(engine, RetrainingJobRow)
+    assert (job.state, job.version, job.run_id) == ("failed", None, None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_address)
+    assert store.versions(registry(), "LTC/USD") == []
+
+    again = retrain("LTC/USD", days=3, trials=1)
+
+    assert again.version == 1
+    assert [one.version for one in store.versions(registry(), "LTC/USD")] == [1]
+    assert store.aliases(registry(), "LTC/USD") == {}
+
+
+def test_a_second_retraining_of_a_market_waits_its_turn_and_gives_up_in_the_end(engine):
+    with turn(engine, "retrain XRP/USD", patience=timedelta(seconds=1)):
+        with turn(engine, "retrain DOGE/USD", patience=timedelta(seconds=1)):
+            pass
+        with (
+            pytest.raises(TurnNotCome, match="somebody else was at it"),
+            turn(engine, "retrain XRP/USD", patience=timedelta(milliseconds=200)),
+        ):
+            pass
+
+    with turn(engine, "retrain XRP/USD", patience=timedelta(seconds=1)):
+        pass
+
+
+def test_enough_bars_that_no_retraining_saw_ask_for_one(market, engine, monkeypatch):
+    bars = markets.walk(1, days=1)
+    market("SOL/USD", bars.iloc[:100])
+    at = datetime.now(UTC)
+
+    with Session(engine) as session, session.begin():
+        never = retrainings.bars_since_last(session, "SOL/USD", 60)
+        retrainings.open_job(session, "one", symbol="SOL/USD", trigger="manual", at=at)
+        running = retrainings.bars_since_last(session, "SOL/USD", 60)
+        retrainings.close_job(session, "one", at=at, passed=False, reason="noise")
+        none = retrainings.bars_since_last(session, "SOL/USD", 60)
+    market("SOL/USD", bars.iloc[100:130], taker_fee=None)
+    with Session(engine) as session:
+        new = retrainings.bars_since_last(session, "SOL/USD", 60)
+        other = retrainings.bars_since_last(session, "SOL/USD", 300)
+
+    told = []
+    monkeypatch.setattr(check_drift, "emit_event", lambda **event: told.append(event))
+    check_drift.heed_volume.fn("SOL/USD", 60, 31)
+    check_drift.heed_volume.fn("ETC/USD", 60, 1)
+    check_drift.heed_volume.fn("SOL/USD", 60, 30)
+
+    assert (never, running, none, new, other) == (None, None, 0, 30, 0)
+    (event,) = told
+    assert event["event"] == "friday.retrain-wanted"
+    assert event["payload"] == {
+        "symbol": "SOL/USD",
+        "cause": "volume",
+        "reason": "30 bars came to the record since the last retraining",
+    }
