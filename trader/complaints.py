@@ -12,6 +12,7 @@ PREFIXES = {
     "ExchangeSettings": "KRAKEN_",
     "InfluxSettings": "INFLUXDB_",
     "KeySettings": "FRIDAY_",
+    "PublicDataSettings": "KRAKEN_",
     "StackSettings": "FRIDAY_",
     "TraderSettings": "TRADER_",
 }

@@ -1,0 +1,255 @@
+"""Market data is imported, looked at and completed from the command line, as often as needed."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+from waiting import until
+
+from market.bars import Bar
+from market.history import record_bars
+from ops import progress
+from ops.cli import main
+from sql.tables import PriceBarRow
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+MINUTE, QUARTER, DAY = timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1)
+MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
+FIRST = 1_600_000_020  # a whole minute
+
+
+@pytest.fixture
+def friday(monkeypatch, tmp_path, database_url, capsys):
+    """Run a command against an empty record and return its code, output and complaint."""
+    monkeypatch.setenv("FRIDAY_HOME", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ending:
+            main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        return ending.value.code, said.out, said.err
+
+    return run
+
+
+def flat(number, close="2", *, symbol="XRP/USD", interval=MINUTE, volume="1"):
+    price = Decimal(close)
+    return Bar(
+        symbol=symbol,
+        interval=interval,
+        start=MIDNIGHT + number * interval,
+        open=price,
+        high=price,
+        low=price,
+        close=price,
+        volume=Decimal(volume),
+        trades=1,
+    )
+
+
+def write(engine, bars):
+    with Session(engine) as session, session.begin():
+        record_bars(session, bars, "test")
+
+
+def recorded(engine):
+    with Session(engine) as session:
+        query = select(func.count()).select_from(PriceBarRow)
+        return session.scalar(query)
+
+
+def dump_of(path, numbers, bad=()):
+    lines = [f"{FIRST + 60 * n},1,{'0.5' if n in bad else '2'},1,2,5,7" for n in numbers]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_zip_of_dumps_is_imported_once(friday, engine, tmp_path):
+    with zipfile.ZipFile(tmp_path / "dump.zip", "w") as archive:
+        for name in ("XBTUSD_1.csv", "XRPUSD_1.csv", "XRPUSD_5.csv"):
+            at = FIRST - FIRST % 300
+            archive.writestr(name, f"{at},1,2,1,2,5,7\n{at + 900},1,2,1,2,5,7\n")
+
+    code, output, _ = friday("import", "kraken-ohlcvt", tmp_path / "dump.zip", "--json")
+    again = friday("import", "kraken-ohlcvt", tmp_path / "dump.zip", "--json")[1]
+
+    told = [(row["market"], row["seconds"], row["bars"], row["new"]) for row in json.loads(output)]
+    assert code == 0
+    assert told == [("BTC/USD", 60, 16, 16), ("XRP/USD", 60, 16, 16), ("XRP/USD", 300, 4, 4)]
+    assert [row["new"] for row in json.loads(again)] == [0, 0, 0]
+    assert recorded(engine) == 36
+
+
+def test_one_market_of_a_zip_may_be_asked_for(friday, tmp_path):
+    with zipfile.ZipFile(tmp_path / "dump.zip", "w") as archive:
+        for name in ("XBTUSD_1.csv", "XRPUSD_1.csv", "XRPUSD_60.csv"):
+            archive.writestr(name, f"{FIRST // 3600 * 3600},1,2,1,2,5,7\n")
+    file = tmp_path / "dump.zip"
+
+    only = friday("import", "kraken-ohlcvt", file, "--symbol", "XRP/USD", "--json")
+    none = friday("import", "kraken-ohlcvt", file, "--symbol", "ETH/USD")
+
+    assert [row["seconds"] for row in json.loads(only[1])] == [60, 3600]
+    assert (none[0], "ETH/USD" in none[2]) == (2, True)
+
+
+def test_a_dump_with_bad_lines_is_refused_whole_unless_they_may_be_skipped(
+    friday, engine, tmp_path
+):
+    file = dump_of(tmp_path / "XRPUSD_1.csv", [*range(10), 3, 12], bad={5})
+
+    refused = friday("import", "kraken-ohlcvt", file)
+    kept = recorded(engine)
+    skipped = friday("import", "kraken-ohlcvt", file, "--skip-bad-lines")
+
+    assert (refused[0], kept) == (2, 0)
+    assert "line 6: impossible: high 0.5 is below low 1" in refused[2]
+    assert "line 11: out of order" in refused[2]
+    assert "nothing was imported: 2 lines are bad" in refused[2]
+    assert skipped[0] == 0
+    assert recorded(engine) == 10
+
+
+def test_a_name_and_an_option_that_disagree_are_refused(friday, tmp_path):
+    file = dump_of(tmp_path / "XRPUSD_1.csv", range(3))
+
+    code, _, complaint = friday("import", "kraken-ohlcvt", file, "--interval-seconds", "900")
+
+    assert code == 2
+    assert "0:15:00" in complaint
+
+
+def test_a_file_of_any_name_can_be_explained(friday, engine, tmp_path):
+    file = dump_of(tmp_path / "download", range(3))
+    options = ("--symbol", "XRP/USD", "--interval-seconds", "60")
+
+    assert friday("import", "kraken-ohlcvt", file)[0] == 2
+    assert friday("import", "kraken-ohlcvt", file, *options)[0] == 0
+    assert recorded(engine) == 3
+
+
+def test_trades_become_bars_up_to_the_ends_that_are_promised(friday, engine):
+    file = SHARED / "trades" / "BCHEUR.csv"
+    if not file.exists():
+        pytest.skip(f"no recorded dump at {file}")
+    day = ("--from", "2023-01-01", "--to", "2023-01-02")
+
+    loose = friday("import", "kraken-trades", file, "--interval-seconds", "3600", "--json")
+    within = friday("import", "kraken-trades", file, "--interval-seconds", "3600", *day, "--json")
+
+    (first,), (second,) = json.loads(loose[1]), json.loads(within[1])
+    assert first["market"] == "BCH/EUR"
+    assert first["lines"] == 148
+    assert (second["bars"], second["new"]) == (24, 24 - first["bars"])
+    assert recorded(engine) == 24
+
+
+def test_an_import_that_was_killed_is_simply_run_again(friday, engine, tmp_path, database_url):
+    file = dump_of(tmp_path / "XRPUSD_1.csv", range(20_000))
+    script = "from market import dumps; from ops.cli import main; dumps.PAGE = 100; main()"
+    command = [sys.executable, "-c", script, "import", "kraken-ohlcvt"]
+    environment = {**os.environ, "DATABASE_URL": database_url, "FRIDAY_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        [*command, str(file)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as killed:
+        until(lambda: recorded(engine), 60, "a page on record")
+        killed.kill()
+    kept = recorded(engine)
+
+    code, output, _ = friday("import", "kraken-ohlcvt", file, "--json")
+
+    (done,) = json.loads(output)
+    assert code == 0
+    assert 0 < kept < 20_000
+    assert recorded(engine) == 20_000 == kept + done["new"]
+
+
+def test_gaps_tells_what_is_wrong_and_what_could_mend_it(friday, engine):
+    bars = [flat(n, volume="0" if 20 <= n < 25 else "1") for n in range(100) if n not in {7, 8, 50}]
+    write(engine, bars)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE market.price_bars SET volume = 'NaN' WHERE start = :at"),
+            {"at": MIDNIGHT + 60 * MINUTE},
+        )
+        connection.execute(
+            text("UPDATE market.price_bars SET start = start + interval '7 s' WHERE start = :at"),
+            {"at": MIDNIGHT + 70 * MINUTE},
+        )
+
+    code, output, _ = friday("gaps", "XRP/USD", "--from", "2026-01-01")
+    exact = json.loads(friday("gaps", "XRP/USD", "--from", "2026-01-01", "--json")[1])
+
+    found = [(one["kind"], one["from"][11:16], one["bars"]) for one in exact["found"]]
+    assert code == 0
+    assert found == [
+        ("impossible", "01:00", 1),
+        ("off the grid", "01:10", 1),
+        ("gap", "00:07", 2),
+        ("gap", "00:50", 1),
+        ("gap", "01:10", 1),
+        ("zero volume", "00:20", 5),
+    ]
+    assert exact["sources"] == {"test": 97}
+    assert "friday ingest XRP/USD --interval-seconds 60 --from 2026-01-01T00:07:00" in output
+    assert "delete them, then friday ingest" in output
+    assert "5 without a trade" in output
+
+
+def test_gaps_says_that_nothing_is_wrong(friday, engine):
+    write(engine, [flat(n) for n in range(10)])
+
+    code, output, _ = friday("gaps", "XRP/USD", "--from", "2026-01-01")
+
+    assert code == 0
+    assert "no bar is missing or wrong" in output
+    assert "10 bars on record" in output
+
+
+def test_gaps_finds_a_day_in_another_zone(friday, engine):
+    random = np.random.default_rng(11)
+    shared = random.standard_t(4, 6 * 96) * 0.002
+    for symbol in ("XRP/USD", "DOGE/USD", "BTC/USD"):
+        closes = np.exp(np.cumsum(shared + 0.3 * 0.002 * random.standard_t(4, 6 * 96)))
+        if symbol == "XRP/USD":
+            closes[192:288] = closes[192 + 20 : 288 + 20]
+        bars = (
+            flat(n, f"{close:.8f}", symbol=symbol, interval=QUARTER)
+            for n, close in enumerate(closes)
+        )
+        write(engine, bars)
+
+    asked = ("gaps", "XRP/USD", "--interval-seconds", "900", "--from", "2026-01-01", "--json")
+    found = json.loads(friday(*asked)[1])["found"]
+
+    (shift,) = found
+    assert shift["kind"] == "wrong zone"
+    assert (shift["from"], shift["bars"]) == ((MIDNIGHT + 2 * DAY).isoformat(), 96)
+    assert "5 hours later" in shift["why"]
+
+
+def test_progress_is_a_line_a_tenth_where_there_is_no_terminal(capsys):
+    with progress.shown("work", 50, terminal=False) as tell:
+        for done in range(51):
+            tell(done)
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [f"  work: {n} %" for n in range(10, 101, 10)]
+
+
+def test_progress_is_a_bar_in_a_terminal(capsys):
+    with progress.shown("work", 50, terminal=True) as tell:
+        tell(25)
+
+    assert "work" in capsys.readouterr().err
