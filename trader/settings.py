@@ -63,7 +63,8 @@ class TraderSettings(BaseSettings):
     symbols: str = "XRP/USD,DOGE/USD"
     watched_symbols: str = LEADER
     bar_seconds: int = Field(default=60, ge=1, le=86_400)
-    order_deadline_seconds: float = Field(default=2.0, ge=0.5, le=60.0)
+    # Kraken takes no less than half a second, counted from when the order arrives there.
+    order_deadline_seconds: float = Field(default=2.0, ge=1.0, le=60.0)
     execution: Policy = Policy.MARKETABLE
     post_only_seconds: float = Field(default=30.0, ge=5.0, le=86_400.0)
     on_stop: OnStop = OnStop.CANCEL

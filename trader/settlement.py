@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 # How long after an order's deadline its absence from the exchange's lists counts.
 GRACE = timedelta(seconds=5)
+# How long after it one that is not found is looked for again: the lists may lag behind.
+LAG = timedelta(seconds=75)
 # How far before its intent an order is looked for, should the clocks disagree.
 EARLIER = timedelta(seconds=60)
 # What a difference must survive to count: the exchange's lists lag behind each other.
@@ -63,7 +65,8 @@ def reconcile(
 
     Differences that nothing explains are looked at again, since a trade may have happened
     between two lists; those that stay make the outcome unclean. An order without an answer
-    is searched for, fenced off with a cancel and given up only after its deadline.
+    is searched for once its deadline has passed, again and again for as long as the lists may
+    lag, and only then fenced off with a cancel and given up.
 
     Raises:
         ExchangeUnreachable: The exchange did not answer; what was mended stays mended.
@@ -140,9 +143,10 @@ def _seek(
         if not reconciliation.overdue(order, listing.at, GRACE):
             waiting.append(order.id)
             continue
-        found, fenced = _search(exchange, order)
+        given_up = reconciliation.overdue(order, listing.at, LAG)
+        found, fenced = _search(exchange, order, fence=given_up)
         listing = replace(listing, orders=(*listing.orders, *found))
-        if not found and fenced:
+        if not found and (fenced or not given_up):
             waiting.append(order.id)
         elif not found:
             absent.append(order)
@@ -165,9 +169,10 @@ def _list(exchange: Exchange, at: datetime, since: datetime, unsettled: list[Ord
     )
 
 
-def _search(exchange: Exchange, order: Order) -> tuple[list[ListedOrder], bool]:
+def _search(exchange: Exchange, order: Order, *, fence: bool) -> tuple[list[ListedOrder], bool]:
     since = order.created_at - EARLIER
-    if found := exchange.find(order.id, since):
+    found = exchange.find(order.id, since)
+    if found or not fence:
         return found, False
     fenced = exchange.cancel(order.id)
     return exchange.find(order.id, since), fenced

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from trader.execution import Policy
 
 PAUSE = 0.3
-HEALING, AGREEING = 90.0, 30.0  # seconds a system may take to trade again, and to agree
+HEALING, AGREEING = 90.0, 120.0  # seconds a system may take to trade again, and to agree
 WHOLE_EVERY = STRETCH  # runs after which all orders are compared, not only the recent ones
 STATUS = "SELECT process_id, state, at, detail::text FROM trader_status"
 STORY = (

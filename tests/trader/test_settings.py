@@ -29,3 +29,10 @@ def test_nothing_need_be_watched():
 def test_a_list_of_markets_that_is_none_is_refused(wrong, sentence):
     with pytest.raises(ValidationError, match=sentence):
         TraderSettings(**wrong)
+
+
+def test_a_deadline_that_the_exchange_would_always_refuse_is_refused_here():
+    """Half a second, Kraken's least, is counted from an order's arrival and so always too late."""
+    with pytest.raises(ValidationError):
+        TraderSettings(order_deadline_seconds=0.5)
+    assert TraderSettings(order_deadline_seconds=1).order_deadline_seconds == 1

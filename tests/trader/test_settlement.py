@@ -14,7 +14,7 @@ from trader import accounts, journal, settlement
 from trader.orders import LostTrack, Rejected, Status
 
 AT_ONCE = timedelta(0)
-LATER = 20
+OVERDUE, LATER = 20, 100
 
 
 @pytest.fixture
@@ -129,6 +129,11 @@ def test_an_order_that_never_arrived_waits_for_its_deadline_and_is_then_given_up
     found = reconcile()
     assert (found.clean, found.waiting) == (True, (one.id,))
     assert state(engine, one).reserved == 10
+
+    paper.now += OVERDUE  # the lists may lag: it is looked for, not fenced off
+    assert reconcile().waiting == (one.id,)
+    assert state(engine, one).reserved == 10
+    assert not any(method == "CancelOrder" for method, _ in paper.asked)
 
     paper.now += LATER
     found = reconcile()
