@@ -84,12 +84,13 @@ def search(course: Course, settings: StudySettings, *, market: str, name: str) -
     storage = open_watched(settings)
     study = optuna.create_study(study_name=name, storage=storage, load_if_exists=True)
     study.set_user_attr(MARKET, market)
-    if not study.get_trials(deepcopy=False):
-        study.enqueue_trial({}, user_attrs={RIVAL: True})
+    _rival_is_due(study)
     workers = _start(course, settings, name, _left(study, course))
     _work(study, course, worker=0)
     for worker in workers:
         worker.join()
+    while _rival_is_due(study):
+        study.optimize(lambda trial: _try(trial, course), n_trials=1)
     return _found(study, trials_ever(storage, market))
 
 
@@ -139,11 +140,21 @@ def _work(study: optuna.Study, course: Course, *, worker: int) -> None:
         study.optimize(lambda trial: _try(trial, course), callbacks=[enough])
 
 
+def _rival_is_due(study: optuna.Study) -> bool:
+    # Its trial may have been lost with the process that made it.
+    entered = {t.state for t in study.get_trials(deepcopy=False) if RIVAL in t.user_attrs}
+    if TrialState.COMPLETE in entered:
+        return False
+    if TrialState.WAITING not in entered:
+        study.enqueue_trial({}, user_attrs={RIVAL: True})
+    return True
+
+
 def _left(study: optuna.Study, course: Course, *, taken: bool = False) -> int:
-    # The rival is one more. What others are at work on may yet be lost with them.
+    # What others are at work on may yet be lost with them.
     states = (*ENDED, TrialState.RUNNING) if taken else ENDED
-    done = len(study.get_trials(states=states, deepcopy=False))
-    return max(course.plan.trials + 1 - done, 0)
+    done = study.get_trials(states=states, deepcopy=False)
+    return max(course.plan.trials - sum(RIVAL not in trial.user_attrs for trial in done), 0)
 
 
 def _found(study: optuna.Study, trials: int) -> Found:

@@ -25,11 +25,13 @@ NAMES = (
     "feed",
     "fuzz",
     "gate",
+    "ingest",
     "memory",
     "outages",
     "predict",
     "reconnect",
     "sandbox",
+    "train",
     "up",
 )
 

@@ -119,6 +119,18 @@ def test_of_two_workers_on_one_study_one_may_be_killed_and_its_trial_is_made_aga
     assert trials_ever(storage, MARKET) > again.number > lost.number
 
 
+def test_a_rival_that_was_lost_in_its_trial_is_asked_again(settings, storage):
+    study = optuna.create_study(study_name=NAME, storage=storage)
+    study.enqueue_trial({}, user_attrs={"rival": True})
+    lost = study.ask()
+
+    found = search(one_search.course(1), settings, market=MARKET, name=NAME)
+
+    assert np.isfinite([found.plain, found.boosted]).all()
+    assert found.trials == 3
+    assert trials(storage)[lost.number].state is TrialState.RUNNING
+
+
 def test_workers_that_a_search_starts_end_with_it_and_make_no_trial_too_many(address, storage):
     settings = StudySettings(OPTUNA_STORAGE_URL=address, TRAINING_WORKERS=2)
 

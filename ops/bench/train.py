@@ -1,0 +1,238 @@
+"""How fast a search for parameters is beside the same search written plainly.
+
+Both make as many trials with Optuna's same sampler over the same space, on the same purged
+splits, with two processes of one thread. The plain one is XGBoost's scikit-learn estimator in
+`cross_val_score`, as a tutorial would have it; the number of trees, which we stop early, is one
+more of its parameters. Afterwards both choices are judged on bars that neither search saw.
+"""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from joblib.externals.loky import get_reusable_executor  # type: ignore[import-untyped]  # joblib carries no types
+from sklearn.model_selection import cross_val_score
+from xgboost import XGBClassifier
+
+from market import features
+from ops import postgres
+from ops.bench.figures import Figure
+from ops.bench.teaching import HORIZON, MINUTE, market
+from registry import evaluation, fitting, training
+from registry.labels import label
+from registry.search import STARTING_TRIALS, parameters, search
+from registry.settings import StudySettings
+from registry.training import Plan as Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ops.bench.figures import Plan
+    from registry.training import Course
+
+ROWS, FEW_ROWS = 50_000, 3_000
+COLUMNS = 40
+TRIALS, FEW_TRIALS = 100, 3
+PROCESSES = 2
+COST = 0.005
+FASTER = 3.0
+# A search that gave up more log loss than this for its speed would not be the same search.
+MOST_GIVEN_UP = 0.001
+SEED = 7
+STUDIES = "studies"
+
+
+@dataclass
+class Spent:
+    """The seconds that something took: by the clock, and of all processors, its children's too."""
+
+    wall: float = 0.0
+    processor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What two searches took and found: the best log losses on the inner folds, and the rival's.
+
+    `gap` is how much more log loss our choice has on bars that neither search saw, `error` the
+    standard error of that.
+    """
+
+    size: str
+    ours: Spent
+    theirs: Spent
+    our_best: float
+    their_best: float
+    rival: float
+    gap: float
+    error: float
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """Search twice on one course, plainly and as a retraining does, one after the other."""
+    course, processes = _course(plan), 1 if plan.quick else PROCESSES
+    ours, theirs = Spent(), Spent()
+    with _study_address() as address, _timed(ours):
+        settings = StudySettings(OPTUNA_STORAGE_URL=address, TRAINING_WORKERS=processes)
+        found = search(course, settings, market="XRP/USD", name="bench")
+    with _timed(theirs):
+        plain = _plainly(course, processes)
+    gap, error = _difference(course, found.params, plain.best_params)
+    compared = Compared(
+        size=f"{len(course.features):,} bars x {COLUMNS} features, {course.plan.trials} trials of "
+        f"{len(course.lessons)} purged folds, {processes} processes of one thread",
+        ours=ours,
+        theirs=theirs,
+        our_best=min(found.boosted, found.plain),
+        their_best=plain.best_value,
+        rival=found.plain,
+        gap=gap,
+        error=error,
+    )
+    return figures(compared, judged=not plan.quick)
+
+
+def figures(compared: Compared, *, judged: bool) -> list[Figure]:
+    """Say what it took, how much faster ours is, and what that cost in quality."""
+    ours, theirs, size = compared.ours, compared.theirs, compared.size
+    return [
+        Figure(
+            name="a plain search",
+            value=theirs.wall,
+            unit="s",
+            how=f"{size}; XGBClassifier in cross_val_score; {theirs.processor:.0f} s of processors",
+        ),
+        Figure(
+            name="our search",
+            value=ours.wall,
+            unit="s",
+            how=f"{size}; bins made once, trees stopped early, hopeless trials given up, study in "
+            f"PostgreSQL, the rival included; {ours.processor:.0f} s of processors",
+        ),
+        Figure(
+            name="as fast as the plain search",
+            value=theirs.wall / ours.wall,
+            unit="times",
+            goal=FASTER if judged else None,
+            how=f"{size}; {theirs.processor / ours.processor:.2f} times by seconds of processors",
+        ),
+        Figure(
+            name="log loss given up on the inner folds",
+            value=compared.our_best - compared.their_best,
+            unit="nats",
+            goal=MOST_GIVEN_UP if judged else None,
+            at_most=True,
+            how=f"the best of our search {compared.our_best:.4f}, of the plain one "
+            f"{compared.their_best:.4f}; the rival's {compared.rival:.4f}",
+        ),
+        Figure(
+            name="log loss given up on bars that neither saw",
+            value=compared.gap,
+            unit="nats",
+            goal=MOST_GIVEN_UP if judged else None,
+            at_most=True,
+            how=f"both choices taught on all before; the difference has a standard error of "
+            f"{compared.error:.4f} over blocks of {8 * HORIZON} bars",
+        ),
+    ]
+
+
+def _course(plan: Plan) -> Course:
+    wanted = FEW_ROWS if plan.quick else ROWS
+    days = (wanted + features.WARM_UP + HORIZON) // (24 * 60) + 1
+    bars = market(plan.seed, days)
+    rows = features.compute(bars, MINUTE).iloc[:, :COLUMNS]
+    table = label(bars["close"], interval=MINUTE, horizon=HORIZON, cost=COST)
+    known = rows.notna().all(axis=1) & rows.index.isin(table.index)
+    trials = plan.runs or (FEW_TRIALS if plan.quick else TRIALS)
+    terms = Terms(interval=MINUTE, horizon=HORIZON, cost=COST, trials=trials, seed=SEED)
+    return training.prepare(rows[known].iloc[-wanted:], table, terms)
+
+
+def _plainly(course: Course, processes: int) -> optuna.Study:
+    everything = np.arange(len(course.features))
+    rows, y = course.rows(everything), course.outcomes(everything)
+    cuts = [(lesson.split.train, lesson.split.test) for lesson in course.lessons]
+
+    def mean_loss(trial: optuna.Trial) -> float:
+        losses = cross_val_score(
+            _classifier(parameters(trial) | _trees(trial)),
+            rows,
+            y,
+            scoring="neg_log_loss",
+            cv=cuts,
+            n_jobs=processes,
+        )
+        return -float(losses.mean())
+
+    sampler = optuna.samplers.TPESampler(seed=SEED, n_startup_trials=STARTING_TRIALS)
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(mean_loss, n_trials=course.plan.trials)
+    get_reusable_executor().shutdown()  # the time of its processes counts once they have ended
+    return study
+
+
+def _trees(trial: optuna.Trial) -> dict[str, int]:
+    return {"n_estimators": trial.suggest_int("n_estimators", 10, fitting.MOST_ROUNDS)}
+
+
+def _classifier(params: dict[str, Any]) -> XGBClassifier:
+    fixed = {"tree_method": "hist", "max_bin": fitting.FIXED["max_bin"]}
+    given = {"reg_lambda" if name == "lambda" else name: value for name, value in params.items()}
+    return XGBClassifier(**fixed, **given, n_jobs=1, random_state=SEED)
+
+
+def _difference(
+    course: Course, ours: dict[str, Any], theirs: dict[str, Any]
+) -> tuple[float, float]:
+    """Return how much more log loss our choice has on the hold-out, and its standard error."""
+    train, test = course.final.train, course.final.test
+    model, _ = training.finish(course, ours)
+    margins = model.booster.predict(fitting.matrix_of(course, test), output_margin=True)
+    mine = evaluation.UNCALIBRATED.apply(margins)
+    plain = _classifier(theirs).fit(course.rows(train), course.outcomes(train))
+    other = plain.predict_proba(course.rows(test))[:, 1].astype(np.float64)
+    y = course.outcomes(test)
+    differences = evaluation.log_losses(mine, y) - evaluation.log_losses(other, y)
+    whole = len(differences) // (8 * HORIZON) * 8 * HORIZON
+    means = differences[:whole].reshape(-1, 8 * HORIZON).mean(axis=1)
+    return float(differences.mean()), float(means.std(ddof=1) / np.sqrt(len(means)))
+
+
+@contextmanager
+def _study_address() -> Iterator[str]:
+    folder = Path(tempfile.mkdtemp(prefix="friday-bench-"))
+    folder.chmod(0o755)  # as root the server runs as another account
+    try:
+        server = postgres.start(folder / "postgres")
+        try:
+            postgres.create_databases(server, (STUDIES,))
+            yield server.url(STUDIES)
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _timed(spent: Spent) -> Iterator[None]:
+    began, used = time.perf_counter(), _processor()
+    yield
+    spent.wall = time.perf_counter() - began
+    spent.processor = _processor() - used
+
+
+def _processor() -> float:
+    own, children = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
