@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from quick_postgres import QUICK
 
 from ops import postgres
 from sql.database import DatabaseSettings, migrate, open_engine
 
-QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 TEMPLATE = "template_friday"
 _numbers = itertools.count(1)
 

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from conftest import Running
+from running_sandbox import Running
 
 from sandbox.keys import sign
 

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from conftest import Running
+from running_sandbox import Running
 
 from sandbox.book import checksum
 from sandbox.errors import BadStart

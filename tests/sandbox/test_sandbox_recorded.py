@@ -7,6 +7,7 @@ from decimal import Decimal
 import kraken.base_api
 import pytest
 from kraken.spot import SpotOrderBookClient, SpotWSClient
+from running_sandbox import Running
 
 from sandbox.errors import BadStart
 from sandbox.recorded import is_log, read_recorded
@@ -178,8 +179,6 @@ def follow(sandbox, seconds):
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
     """Give a log of six minutes, and what a client heard while it was made."""
-    from conftest import Running  # noqa: PLC0415 - the fixture that starts sandboxes is per test
-
     path = tmp_path_factory.mktemp("log") / "log.jsonl"
     made = Running(*SIMULATED, "--start", "2026-03-01T10:30:00Z", "--record", str(path))
     told, rest = follow(made, 360)

@@ -3,7 +3,7 @@
 import json
 import time
 
-from conftest import KEY, SECRET
+from running_sandbox import KEY, SECRET
 
 OPTIONS = ("--clock", "simulated", "--start", "2026-03-01T10:30:00Z", "--fees", "8", "--seed", "3")
 

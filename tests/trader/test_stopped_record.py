@@ -7,9 +7,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import QUICK
 from orders_of_ours import accepted, filled, order
 from paper_exchange import PaperExchange, serving
+from quick_postgres import QUICK
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
