@@ -90,11 +90,12 @@ class Situation:
     @property
     def sized(self) -> Size:
         """What share of the money the edge is worth."""
+        cost = self.round_trip
         return size(
             self.probability,
             base_rate=self.base_rate,
-            gain=self.gain - self.round_trip,
-            loss=self.loss + self.round_trip,
+            gain=self.gain - cost,
+            loss=self.loss + cost,
             volatility=self.volatility,
             appetite=self.appetite,
         )
@@ -104,15 +105,13 @@ class Situation:
         """What there is to trade with: the cash and the position."""
         return self.cash + self.held * self.quote.bid
 
-    @property
-    def most(self) -> Decimal:
-        """The largest position that limit and volatility allow, in money."""
-        return min(self.max_position_value, self.money * Decimal(self.sized.budget))
+    def most(self, sized: Size) -> Decimal:
+        """Return the largest position that limit and volatility allow, in money."""
+        return min(self.max_position_value, self.money * Decimal(sized.budget))
 
-    @property
-    def wanted(self) -> Decimal:
-        """The position that the edge is worth, in money."""
-        return min(self.most, self.money * Decimal(self.sized.share))
+    def wanted(self, sized: Size) -> Decimal:
+        """Return the position that the edge is worth, in money."""
+        return min(self.most(sized), self.money * Decimal(sized.share))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,17 +192,20 @@ def close_out(
 
 
 def _enter(now: Situation, margin: float, have: Decimal, otherwise: str) -> Wanted:
-    value = now.edge - now.round_trip
-    say = _writer(now, value, now.round_trip)
-    terms = f"{_edge(now)} less a round trip of {now.round_trip:.3%} leaves {value:+.3%}"
+    cost = now.round_trip
+    value = now.edge - cost
+    say = _writer(now, value, cost)
+    terms = f"{_edge(now)} less a round trip of {cost:.3%} leaves {value:+.3%}"
     if value <= margin:
         return say("none", ZERO, otherwise, f"{terms}; at least {margin:.3%} is wanted")
-    wanted = f"{terms}; Kelly's stake {now.sized.kelly:.2f}, budget {now.sized.budget:.2f}"
-    if now.wanted <= have * (1 + BAND):
+    sized = now.sized
+    worth = now.wanted(sized)
+    wanted = f"{terms}; Kelly's stake {sized.kelly:.2f}, budget {sized.budget:.2f}"
+    if worth <= have * (1 + BAND):
         code = otherwise if have else "no_stake"
-        return say("none", ZERO, code, f"{wanted}: {now.wanted:.2f} wanted, {have:.2f} held")
+        return say("none", ZERO, code, f"{wanted}: {worth:.2f} wanted, {have:.2f} held")
     limit = opening_limit(now.policy, Side.BUY, now.quote, now.instrument)
-    money = min(now.wanted - have, now.most_to_buy, now.cash * CASH_SHARE)
+    money = min(worth - have, now.most_to_buy, now.cash * CASH_SHARE)
     quantity = round_down(max(money, ZERO) / limit, now.instrument.quantity_decimals)
     if quantity < now.instrument.quantity_min or quantity * limit < now.instrument.cost_min:
         return say("none", ZERO, "too_small", f"{wanted}; {money:.2f} buys less than a lot")
@@ -212,20 +214,21 @@ def _enter(now: Situation, margin: float, have: Decimal, otherwise: str) -> Want
 
 
 def _stay_or_leave(now: Situation, margin: float) -> Wanted:
-    value = now.edge - now.way_out
-    say = _writer(now, value, now.way_out)
+    edge, cost = now.edge, now.way_out
+    value = edge - cost
+    say = _writer(now, value, cost)
     terms = f"held {now.bars_held} of {now.horizon_bars} bars; {_edge(now)}"
-    if now.edge <= -now.way_out:
-        return _sell(now, now.held, "turned", f"{terms}, a loss beyond {now.way_out:.3%}")
+    if edge <= -cost:
+        return _sell(now, now.held, "turned", f"{terms}, a loss beyond {cost:.3%}")
     if now.bars_held >= now.horizon_bars:
         if value > 0:
-            ending = f"more than the way out of {now.way_out:.3%}; hold on"
+            ending = f"more than the way out of {cost:.3%}; hold on"
             return say("none", ZERO, "renewed", f"{terms}, {ending}")
-        return _sell(now, now.held, "horizon", f"{terms}, not worth the {now.way_out:.3%} to leave")
-    worth = now.held * now.quote.bid
-    if worth > now.most * (1 + BAND):
-        excess = now.held - now.most / now.quote.bid
-        return _sell(now, excess, "trim", f"{terms}; {worth:.2f} held, {now.most:.2f} allowed")
+        return _sell(now, now.held, "horizon", f"{terms}, not worth the {cost:.3%} to leave")
+    worth, most = now.held * now.quote.bid, now.most(now.sized)
+    if worth > most * (1 + BAND):
+        excess = now.held - most / now.quote.bid
+        return _sell(now, excess, "trim", f"{terms}; {worth:.2f} held, {most:.2f} allowed")
     return _enter(now, margin, worth, "holding")
 
 

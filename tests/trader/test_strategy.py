@@ -81,9 +81,10 @@ def test_a_wild_market_is_given_less_money_than_a_calm_one():
     calm, wild = (situation(volatility=v, max_position_value=Decimal(10**6)) for v in (0.02, 0.2))
 
     # A tenth of 10,000 has a deviation of 2 % of them a day where the market's is 20 %.
-    assert wild.wanted == pytest.approx(Decimal(1000))
-    assert calm.wanted > 5 * wild.wanted
-    assert situation(volatility=None).wanted == 0
+    assert wild.wanted(wild.sized) == pytest.approx(Decimal(1000))
+    assert calm.wanted(calm.sized) > 5 * wild.wanted(wild.sized)
+    unknown = situation(volatility=None)
+    assert unknown.wanted(unknown.sized) == 0
     assert decide(situation(volatility=None)).reason_code == "no_stake"
 
 
