@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from sql.tables import OutcomeRow, PredictionRow
+from sql.tables import OutcomeRow, PredictionRow, PriceBarRow
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -105,6 +106,51 @@ def scored_bars(
             forward_return=outcomes.get(at),
         )
         for at, probability, features in rows
+    ]
+
+
+def settled_scores(
+    session: Session,
+    *,
+    symbol: str,
+    interval_seconds: int,
+    horizon_bars: int,
+    model_version: int,
+    start: datetime,
+) -> list[tuple[datetime, float, float]]:
+    """Read a version's scores since a bar whose outcomes are known and do not overlap.
+
+    Returns:
+        The bar, the probability, and the return until `horizon_bars` later, oldest first.
+        The bars' own closes tell it, since outcomes are written down when somebody asks.
+    """
+    step = interval_seconds * horizon_bars
+    said = session.execute(
+        select(PredictionRow.bar_start, PredictionRow.probability)
+        .where(
+            PredictionRow.symbol == symbol,
+            PredictionRow.interval_seconds == interval_seconds,
+            PredictionRow.horizon_bars == horizon_bars,
+            PredictionRow.model_version == model_version,
+            PredictionRow.bar_start >= start,
+            func.mod(func.extract("epoch", PredictionRow.bar_start), step) == 0,
+        )
+        .order_by(PredictionRow.bar_start)
+    ).all()
+    rows = session.execute(
+        select(PriceBarRow.start, PriceBarRow.close).where(
+            PriceBarRow.symbol == symbol,
+            PriceBarRow.interval_seconds == interval_seconds,
+            PriceBarRow.start >= start,
+            func.mod(func.extract("epoch", PriceBarRow.start), step) == 0,
+        )
+    )
+    span = timedelta(seconds=step)
+    closes = {row.start: row.close for row in rows}
+    return [
+        (bar, probability, float(closes[bar + span] / closes[bar] - 1))
+        for bar, probability in said
+        if bar in closes and bar + span in closes
     ]
 
 

@@ -25,7 +25,7 @@ MAY_IMPORT = {
 }
 PURE = {
     "drift": "performance distributions findings verdict window",
-    "experiments": "assignment sequential analysis planning",
+    "experiments": "assignment calibration sequential analysis planning",
     "market": (
         "arithmetic bars columns dump_lines features instruments kernels kraken_history pairs"
         " providers quality remedies windows zones"

@@ -142,8 +142,18 @@ def opening(session: Session, symbol: str, version: int, profit: Decimal) -> Dec
 
     It begins with this profit if it has just been taken up.
     """
+    began = taken_up(session, symbol, version)
+    if began is None:
+        return profit
+    if began.profit is None:
+        began.profit = profit
+    return began.profit
+
+
+def taken_up(session: Session, symbol: str, version: int) -> ModelDeploymentRow | None:
+    """Return when the version was first taken up under the latest promotion."""
     latest = select(func.max(PromotionRow.id)).where(promotions.moved(symbol))
-    began = session.scalars(
+    return session.scalars(
         select(ModelDeploymentRow)
         .where(
             ModelDeploymentRow.symbol == symbol,
@@ -154,11 +164,6 @@ def opening(session: Session, symbol: str, version: int, profit: Decimal) -> Dec
         .order_by(ModelDeploymentRow.id)
         .limit(1)
     ).first()
-    if began is None:
-        return profit
-    if began.profit is None:
-        began.profit = profit
-    return began.profit
 
 
 def _unless_rolled_back(session: Session, event: ModelLoaded) -> ModelEvent:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from market.bars import Bar
     from market.instruments import Beside, Instrument
+    from trader.candour import Track
     from trader.events import BookChanged
 
 
@@ -64,6 +65,7 @@ class Desk:
     set_aside: ModelLoaded | None = None  # rolled back from, and still to be had
     conduct: dict[str, Conduct] = field(default_factory=dict)
     opening: Decimal | None = None  # the market's profit when the model in production began
+    track: Track | None = None  # what came of what the model in production said
     refusals: dict[str, str] = field(default_factory=dict)
     last_bar: Bar | None = None
     leading: tuple[Score, int] | None = None  # the last bar's, with its prediction's id
@@ -160,7 +162,7 @@ class Desk:
         if role == PRODUCTION:
             if before is not None and before.version != model.version:
                 self._spare(before)
-            self.opening, self.set_aside = None, None
+            self.opening, self.set_aside, self.track = None, None, None
         self.models[role], self.conduct[role] = model, Conduct()
         self.refusals.pop(role, None)
 

@@ -22,7 +22,7 @@ from market.errors import ExchangeRefused, ExchangeUnreachable
 from market.features import WARM_UP
 from market.instruments import Side
 from market.world import REAL, World
-from trader import deployment, journal, record, settlement
+from trader import candour, deployment, journal, record, settlement
 from trader.closing import close_bar
 from trader.endpoint import Health
 from trader.errors import IllegalTransition, LeaseLost, LeaseTaken, OrderUnknown
@@ -429,6 +429,8 @@ class Trader:
         # First what a halt asks: a reconciliation may take its time.
         self._switch.renew(self.now(), self.exchange_status)
         self._reconsider_models()
+        for desk in self.desks.values():
+            candour.review(self.engine, desk, self.now())
         for one in pursue(self.engine, self.exchange, self.desks, self._circumstances, self.memory):
             self._send(one)
         patience = timedelta(seconds=self.settings.post_only_seconds)

@@ -6,9 +6,10 @@ A false trip is a refusal although nothing is wrong, while the strategy has no e
 import ast
 import inspect
 from datetime import timedelta
-from math import erfc, exp, factorial, sqrt
+from math import comb, erfc, exp, factorial, sqrt
 
-from trader import execution, risk, strategy, switch
+from experiments import calibration
+from trader import conduct, execution, risk, strategy, switch
 from trader.limits import Act, Limits, pressure
 
 LIMITS = Limits()
@@ -18,6 +19,8 @@ DAY_DEVIATION = 67.7
 DAYS = 301
 DAYS_LOST = 1
 DRAWDOWNS = 0.0011  # of 20,000 months put together from those days at random
+MARKET_DEVIATION = 51.0  # a day's, of TRADER_MAX_POSITION_USD in DOGE alone, on the same bars
+YEAR = 365 * 24 * 60  # bars of a minute
 
 
 def tail(x):
@@ -219,4 +222,77 @@ def table():
         said = inspect.getdoc(check).splitlines()[0]
         quoted = ", ".join(f"`{code}`" for code in codes(check))
         lines.append(f"| {number} | {said} | {quoted} | {limit} | {rate} |")
+    return "\n".join(lines) + "\n"
+
+
+def falls(amount, days):
+    """Return the chance that a driftless walk is so far below its start within so many days."""
+    return 2 * tail(float(amount) / (MARKET_DEVIATION * sqrt(days)))
+
+
+def stuck(repeats):
+    """Return how often a year a score stays the same too long, if so many of them repeat."""
+    return YEAR * (1 - repeats) * repeats ** (conduct.SAME - 1)
+
+
+def too_slow(share):
+    """Return how often a year too many answers close together are slow, if so many are."""
+    others = conduct.LOOKED_AT - 1
+    return YEAR * comb(others, conduct.AT_MOST) * share ** (conduct.AT_MOST + 1)
+
+
+def model_rows():
+    """Return what a model is rolled back for, the limit, and the implied false-trip rate."""
+    looked, most = conduct.LOOKED_AT, conduct.AT_MOST
+    return [
+        ("it cannot score, or its score is no probability", "none", "0: it follows an error"),
+        (
+            "it is slow",
+            (
+                f"`TRADER_MAX_PREDICTION_SECONDS`, {LIMITS.max_prediction_seconds:g} s of CPU, "
+                f"more than {most} of {looked} answers"
+            ),
+            f"where one answer in a thousand is slow by chance, {too_slow(0.001):.1e} a year",
+        ),
+        (
+            "it is all but certain",
+            f"within {conduct.CERTAIN:g} of 0 or 1, more than {most} of {looked} answers",
+            "0: serving cut it there; no finite sample supports such a claim",
+        ),
+        (
+            "its score does not move",
+            f"{conduct.SAME} bars in a row that differ, `trader/conduct.py`",
+            (
+                f"where it repeats at nine bars of ten, {stuck(0.9):.1e} a year; at nineteen of "
+                f"twenty, {stuck(0.95):.2g}"
+            ),
+        ),
+        (
+            "its market has lost too much since its promotion",
+            f"`TRADER_MAX_MODEL_LOSS_USD`, {LIMITS.max_model_loss}",
+            (
+                f"always fully invested without an edge, {MARKET_DEVIATION:g} USD a day: "
+                f"{percent(falls(LIMITS.max_model_loss, 1))} within a day, "
+                f"{percent(falls(LIMITS.max_model_loss, 7))} within a week, "
+                f"{percent(falls(LIMITS.max_model_loss, 30))} within 30 days"
+            ),
+        ),
+        (
+            "its probabilities do not come true",
+            (
+                f"wrong by more than {calibration.TOLERANCE:g}, odds of "
+                f"{1 / calibration.ALPHA:.0f} to 1, `experiments/calibration.py`"
+            ),
+            f"{percent(calibration.ALPHA)} of all its life at most, whenever one looks",
+        ),
+    ]
+
+
+def models_table():
+    """Return the table of what a model is rolled back for."""
+    lines = [
+        "| a model goes, as | limit, and where it is set | implied false trips |",
+        "|--|--|--|",
+    ]
+    lines += [f"| {why} | {limit} | {rate} |" for why, limit, rate in model_rows()]
     return "\n".join(lines) + "\n"

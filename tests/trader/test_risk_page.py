@@ -20,6 +20,9 @@ BARS = ROOT.parent / "shared" / "data" / "coinbase_15m"
 def test_the_table_is_the_one_that_the_code_makes(request):
     written = PAGE.read_text()
     expected = re.sub(r"\| # \|.*?\n\n", risk_page.table() + "\n", written, flags=re.DOTALL)
+    expected = re.sub(
+        r"\| a model goes.*?\n\n", risk_page.models_table() + "\n", expected, flags=re.DOTALL
+    )
     if request.config.getoption("--regenerate"):
         PAGE.write_text(expected)
 
@@ -57,6 +60,8 @@ def test_the_measured_figures_can_be_measured_again():
     worst = [-((day / day.iloc[0] - 1).sum(axis=1) * stake).min() for _, day in days]
 
     assert daily.std() == pytest.approx(risk_page.DAY_DEVIATION, abs=0.1)
+    alone = np.log(days["DOGE"].last()).diff().dropna() * float(limits.max_position_value)
+    assert alone.std() == pytest.approx(risk_page.MARKET_DEVIATION, abs=0.1)
     assert len(worst) == risk_page.DAYS
     assert sum(loss >= limits.max_daily_loss for loss in worst) == risk_page.DAYS_LOST
     steps = np.log(prices).diff().dropna().sum(axis=1).to_numpy() * stake
