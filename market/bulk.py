@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psycopg2 import OperationalError, errors
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from market.bar_columns import MICROSECOND, columns_of
 from market.bars import EPOCH
 from sql import months
-from sql.binary_copy import Integers, Nothing, Text, Times, encode
+from sql.binary_copy import Integers, Nothing, Text, Times, decode_times, encode
 from sql.errors import DatabaseUnreachable
-from sql.tables import PriceBarRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,6 +37,11 @@ CHUNK = 50_000  # bars: about a month of minutes, and a quarter of a second
 ATTEMPTS = 10
 READ = 1 << 18
 COLUMNS = "symbol, interval_seconds, start, open, high, low, close, volume, trades, bought, source"
+WRITE = f"COPY market.price_bars ({COLUMNS}) FROM STDIN (FORMAT binary)"
+ON_RECORD = (
+    "COPY (SELECT start FROM market.price_bars WHERE symbol = %s AND interval_seconds = %s"
+    " AND start BETWEEN %s AND %s) TO STDOUT (FORMAT binary)"
+)
 # One import at a time writes a market, so that two do not wait for each other's rows in turn.
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('market copy'), hashtext(:market))"
 
@@ -99,16 +103,12 @@ def _try(engine: Engine, chunk: BarColumns, source: str) -> int:
         months.ensure(session, "price_bars", _months(chunk.start))
         market = f"{chunk.symbol} {chunk.interval}"
         session.execute(text(LOCK), {"market": market})
-        fresh = chunk.take(~np.isin(chunk.start, _on_record(session, chunk)))
         raw: Any = session.connection().connection
         try:
             with raw.cursor() as cursor:
+                fresh = chunk.take(~np.isin(chunk.start, _on_record(cursor, chunk)))
                 for block in _blocks(fresh, source):
-                    cursor.copy_expert(
-                        f"COPY market.price_bars ({COLUMNS}) FROM STDIN (FORMAT binary)",
-                        BytesIO(block),
-                        READ,
-                    )
+                    cursor.copy_expert(WRITE, BytesIO(block), READ)
         except OperationalError as error:
             if isinstance(error, errors.DeadlockDetected):
                 raise
@@ -121,16 +121,13 @@ def _months(start: NDArray[np.int64]) -> list[datetime]:
     return [EPOCH + int(day) * MICROSECOND for day in days.astype("datetime64[us]").astype(int)]
 
 
-def _on_record(session: Session, chunk: BarColumns) -> list[int]:
+def _on_record(cursor: Any, chunk: BarColumns) -> NDArray[np.int64]:
     first, last = (EPOCH + int(at) * MICROSECOND for at in chunk.start[[0, -1]])
-    found = session.scalars(
-        select(PriceBarRow.start).where(
-            PriceBarRow.symbol == chunk.symbol,
-            PriceBarRow.interval_seconds == chunk.interval.total_seconds(),
-            PriceBarRow.start.between(first, last),
-        )
-    )
-    return [(start - EPOCH) // MICROSECOND for start in found]
+    seconds = int(chunk.interval.total_seconds())
+    query = cursor.mogrify(ON_RECORD, (chunk.symbol, seconds, first, last)).decode()
+    found = BytesIO()
+    cursor.copy_expert(query, found)
+    return decode_times(found.getvalue())
 
 
 def _blocks(bars: BarColumns, source: str) -> Iterator[bytes]:

@@ -28,6 +28,7 @@ PLACES = (10**14, 10**10, 10**6, 10**2)  # units of a fraction in a digit of bas
 LAST_PLACE = 100  # the last digit has room for twenty decimals; there are eighteen
 SCALE = 18
 NULL = -1
+TIME_ROW = np.dtype([("fields", ">i2"), ("length", ">i4"), ("time", ">i8")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,12 @@ def encode(columns: Sequence[Column], rows: int) -> bytes:
     for n, (_, value) in enumerate(fields):
         block[f"f{n}"] = value
     return SIGNATURE + block.tobytes() + END
+
+
+def decode_times(copied: bytes) -> NDArray[np.int64]:
+    """Return the only column of COPY ... TO STDOUT (FORMAT binary), a TIMESTAMPTZ, as `Times`."""
+    rows = np.frombuffer(copied[len(SIGNATURE) : -len(END)], dtype=TIME_ROW)
+    return rows["time"].astype(np.int64) + MILLENNIUM
 
 
 def _fields(column: Column) -> Iterator[Field]:
