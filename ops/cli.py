@@ -36,6 +36,8 @@ COMMANDS = {
     "sandbox": "processes",
     "trade": "processes",
     "ingest": "ingest",
+    "latest": "ingest",
+    "options": "ingest",
     "import": "imports",
     "gaps": "gaps",
     "retrain": "life",

@@ -27,8 +27,8 @@ PURE = {
     "drift": "performance distributions findings verdict window",
     "experiments": "assignment calibration sequential analysis planning",
     "market": (
-        "arithmetic bars columns dump_lines features instruments kernels kraken_history pairs"
-        " providers quality remedies windows zones"
+        "alpaca_messages arithmetic bars columns dump_lines features instruments kernels"
+        " kraken_history options pairs providers quality remedies windows zones"
     ),
     "registry": (
         "baseline contract evaluation fitting gate labels leaks numbering overfitting overriding"

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 # Settings class -> what its variables begin with; others name their variables in full.
 PREFIXES = {
+    "AlpacaSettings": "APCA_",
     "ExchangeSettings": "KRAKEN_",
     "InfluxSettings": "INFLUXDB_",
     "KeySettings": "FRIDAY_",

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
+from sqlalchemy.orm import Session
 
 from ops import progress
 from ops.commands.account import engine
 from ops.commands.options import days, seconds, since, until
+from ops.commands.printing import as_json, dump, show
+from ops.errors import AnswerIsNo
 
 if TYPE_CHECKING:
-    from market.providers import Wanted
+    from collections.abc import Callable
+
+    from market.alpaca import AlpacaData
+    from market.bars import Bar
+    from market.providers import Provider, Wanted
+    from market.public_data import PublicData
+
+LISTED = 20  # contracts of a chain
+source = click.option(
+    "--provider",
+    "of",
+    default="kraken",
+    show_default=True,
+    type=click.Choice(["kraken", "alpaca"]),
+    help="Whom to ask; Alpaca needs APCA_API_KEY_ID and APCA_API_SECRET_KEY.",
+)
 
 
 @click.command("ingest")
 @click.argument("symbol")
+@source
 @seconds
 @days
 @since
 @until
 def ingest_command(
     symbol: str,
+    *,
+    of: str,
     interval_seconds: int,
     days: int,
     start: datetime | None,
@@ -33,24 +55,108 @@ def ingest_command(
     \b
     Only what is not on record is asked for, page by page: run it again if it was cut short.
     """
-    from market import ingestion, kraken_history
-    from market.public_data import PublicData
-    from market.settings import PublicDataSettings
+    from market import ingestion
 
     interval = timedelta(seconds=interval_seconds)
-    database = engine()
-    data = PublicData(PublicDataSettings())
+    database, data = engine(), _data(of)
     now = data.now()
     last = ingestion.ended(now, end, interval)
     wanted = _wanted(symbol, interval, start or last - timedelta(days=days), last)
     with progress.shown(symbol, (wanted.end - wanted.start).total_seconds()) as tell:
         outcome = ingestion.fill(
             database,
-            kraken_history.provider(data, now),
+            _provider(data, now, interval),
             wanted,
+            distance=_page(of, interval),
             progress=lambda at: tell((at - wanted.start).total_seconds()),
         )
     click.echo(outcome.reason)
+
+
+@click.command("latest")
+@click.argument("symbol")
+@source
+@as_json
+def latest_command(symbol: str, of: str, *, as_json: bool) -> None:
+    """Ask for a market's latest bar of a minute, and record nothing."""
+    bar = _latest(_data(of), symbol)
+    if bar is None:
+        raise AnswerIsNo(f"{of} knows no bar of {symbol}")
+    if as_json:
+        dump(bar)
+        return
+    names = ("start", "open", "high", "low", "close", "volume", "trades")
+    show([bar], {name: _attribute(name) for name in names}, empty="")
+
+
+@click.command("options")
+@click.argument("underlying")
+@as_json
+def options_command(underlying: str, *, as_json: bool) -> None:
+    """Record what every option on a stock is quoted at, from Alpaca, with its greeks."""
+    from market.alpaca import AlpacaData
+    from market.option_record import record_quotes
+    from market.settings import AlpacaSettings
+
+    settings, database = AlpacaSettings(), engine()
+    quotes, new = [], 0
+    for page in AlpacaData(settings).option_chain(underlying):
+        with Session(database) as session, session.begin():
+            new += record_quotes(session, page, f"alpaca-{settings.option_feed}")
+        quotes += page
+        click.echo(f"  {len(quotes)} contracts", err=True)
+    if not quotes:
+        raise AnswerIsNo(f"Alpaca quotes no option on {underlying}")
+    if as_json:
+        dump([asdict(quote) for quote in quotes])
+        return
+    names = ("quoted_at", "bid", "ask", "last_price", "implied_volatility", "delta")
+    columns = {"contract": lambda quote: quote.contract.symbol}
+    show(quotes[:LISTED], columns | {name: _attribute(name) for name in names}, empty="")
+    greek = sum(quote.delta is not None for quote in quotes)
+    click.echo(f"{underlying}: {len(quotes)} contracts, {new} quotes new, {greek} with greeks")
+
+
+def _data(of: str) -> PublicData | AlpacaData:
+    from market.alpaca import AlpacaData
+    from market.public_data import PublicData
+    from market.settings import AlpacaSettings, PublicDataSettings
+
+    return AlpacaData(AlpacaSettings()) if of == "alpaca" else PublicData(PublicDataSettings())
+
+
+def _provider(data: PublicData | AlpacaData, now: datetime, interval: timedelta) -> Provider:
+    from market import alpaca, kraken_history
+    from market.alpaca_messages import timeframe
+    from market.public_data import PublicData
+
+    if isinstance(data, PublicData):
+        return kraken_history.provider(data, now)
+    try:
+        timeframe(interval)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return alpaca.provider(data)
+
+
+def _page(of: str, interval: timedelta) -> timedelta:
+    """Return how long a stretch on record is asked for again rather than begin a new page."""
+    from market.alpaca import BARS_A_PAGE
+
+    return BARS_A_PAGE * interval if of == "alpaca" else timedelta(0)
+
+
+def _latest(data: PublicData | AlpacaData, symbol: str) -> Bar | None:
+    from market.public_data import PublicData
+
+    if isinstance(data, PublicData):
+        minute = timedelta(minutes=1)
+        candles = data.candles(symbol, minute, data.now() - 60 * minute)
+        return candles[-1] if candles else None
+    try:
+        return data.latest_bar(symbol)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _wanted(symbol: str, interval: timedelta, start: datetime, end: datetime) -> Wanted:
@@ -59,3 +165,7 @@ def _wanted(symbol: str, interval: timedelta, start: datetime, end: datetime) ->
     if start + interval > end:
         raise click.UsageError(f"no bar of {interval} lies between {start} and {end}")
     return Wanted(symbol=symbol, interval=interval, start=start, end=end)
+
+
+def _attribute(name: str) -> Callable[[object], object]:
+    return lambda row: getattr(row, name)
