@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from market.bars import EPOCH, NOTHING
+from market.bars import EPOCH, NOTHING, Bar
 from sql.amounts import Amounts, amounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-
-    from market.bars import Bar
 
 MICROSECOND = timedelta(microseconds=1)
 UNKNOWN = -1
@@ -82,6 +80,28 @@ class BarColumns:
         if (np.diff(self.start) > 0).all():
             return self
         return self.take(np.unique(self.start, return_index=True)[1])
+
+
+def bars_of(columns: BarColumns) -> Iterator[Bar]:
+    """Turn columns into objects, in their order."""
+    sides = (columns.open, columns.high, columns.low, columns.close, columns.volume, columns.bought)
+    amounts_of_all = zip(*(side.decimals() for side in sides), strict=True)
+    known = columns.bought_known.tolist()
+    times = zip(columns.start.tolist(), columns.trades.tolist(), known, strict=True)
+    for (start, trades, knows), amounts_of_one in zip(times, amounts_of_all, strict=True):
+        opened, high, low, close, volume, bought = amounts_of_one
+        yield Bar(
+            symbol=columns.symbol,
+            interval=columns.interval,
+            start=EPOCH + start * MICROSECOND,
+            open=opened,
+            high=high,
+            low=low,
+            close=close,
+            volume=volume,
+            trades=None if trades == UNKNOWN else trades,
+            bought=bought if knows else None,
+        )
 
 
 def columns_of(bars: Sequence[Bar]) -> Iterator[BarColumns]:

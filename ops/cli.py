@@ -40,6 +40,7 @@ COMMANDS = {
     "options": "ingest",
     "import": "imports",
     "gaps": "gaps",
+    "archive": "archive",
     "retrain": "life",
     "backtest": "backtest",
     "models": "life",
@@ -141,7 +142,7 @@ def _sentence(error: Exception) -> str:
 def _system_sentence(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return f"the disk is full: {error.filename or environment.home()} could not be written"
-    return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def _fail(code: int, message: str) -> NoReturn:

@@ -72,6 +72,16 @@ def import_csv_command(file: Path, symbol: str, interval_seconds: int) -> None:
     click.echo(f"{symbol}: {new} new bars from {file.name}")
 
 
+@import_command.command("parquet")
+@a_file
+def import_parquet_command(file: Path) -> None:
+    """Bring back a month that friday archive wrote; its .json has to lie beside it."""
+    from market import archive
+
+    rows, new = archive.restore(engine(), file)
+    click.echo(f"{file.name}: {new} new of {rows} rows")
+
+
 @import_command.command("kraken-ohlcvt")
 @a_file
 @whose
