@@ -75,7 +75,7 @@ def play(engine: Engine, client: MlflowClient, version: RegisteredVersion, asked
     terms = _terms(instrument, measured, asked)
     spread = _spread(bars, measured, asked)
     rows, said = gathering.probabilities(model, features.compute(bars, interval))
-    outcome = backtest.run(_tape(bars, interval, spread), rows, said, contract, terms)
+    outcome = backtest.run(tape(bars, interval, spread), rows, said, contract, terms)
     warming = int((bars.index < start).sum())
     counted = bars.iloc[warming:]
     subject = Subject(
@@ -129,7 +129,8 @@ def _spread(bars: pd.DataFrame, measured: Measured, asked: Asked) -> NDArray[np.
     return np.array([measured.spreads.get(at.to_pydatetime(), usual) for at in bars.index])
 
 
-def _tape(bars: pd.DataFrame, interval: timedelta, spread: NDArray[np.float64]) -> Tape:
+def tape(bars: pd.DataFrame, interval: timedelta, spread: NDArray[np.float64]) -> Tape:
+    """Lay bars out to be played, with one spread each; raises ValueError if they make no sense."""
     return Tape(
         starts=[at.to_pydatetime() for at in bars.index],
         interval=interval,

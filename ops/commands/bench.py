@@ -18,6 +18,7 @@ from ops.errors import AnswerIsNo
 
 # Each is the module of that name under ops.bench.
 NAMES = (
+    "backtest",
     "database",
     "decision",
     "execution",
