@@ -11,6 +11,7 @@ from scipy import stats
 from registry import contract as terms
 from registry import evaluation, leaks, openings, overfitting, probes, rivalry, served, training
 from registry.contract import Contract
+from registry.errors import TrainingRefused
 from registry.gate import Evidence, Verdict, judge
 from registry.labels import label, triple_barrier
 from registry.search import search
@@ -121,7 +122,7 @@ def retrain(
     Raises:
         TrainingRefused: The bars cannot teach anything that could be checked.
     """
-    features = compute(bars)
+    features = _seen(bars, compute)
     data_hash = training.fingerprint(bars)
     table = _label(bars["close"], plan)
     course = training.prepare(features, table, plan)
@@ -161,6 +162,13 @@ def study_name(origin: Origin, plan: Plan, data_hash: str) -> str:
     )
     identity = f"{TRIAL_FORM}|{terms_of_search}|{origin.feature_hash}|{data_hash}"
     return f"{terms.model_name(origin.symbol)}-{terms.digest(identity.encode())[:16]}"
+
+
+def _seen(bars: pd.DataFrame, compute: Compute) -> pd.DataFrame:
+    try:
+        return compute(bars)
+    except ValueError as error:
+        raise TrainingRefused(f"the bars give no features: {error}") from None
 
 
 def _label(close: pd.Series, plan: Plan) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from experiments.analysis import Decision
 from experiments.planning import Terms
 from flows.analyse_experiment import analyse_experiment, take_look
-from sql import evidence
+from sql import evidence, months
 from sql.tables import ExperimentLookRow, ExperimentRow, OutcomeRow, PredictionRow, PriceBarRow
 
 SYMBOL = "XRP/USD"
@@ -39,6 +39,7 @@ def record(session, bars, *, control=0.5, treatment=0.8, treatment_until=None):
     """Write bars of which three of four rise, and what the two versions said of them."""
     rng = np.random.default_rng(5)
     rises = rng.random(bars) < 0.75
+    months.ensure(session, "price_bars", [START + n * MINUTE for n in range(bars)])
     for n in range(bars):
         at = START + n * MINUTE
         session.add(

@@ -17,6 +17,7 @@ from drift.verdict import Kind
 from flows.check_drift import check_drift, judge_window, read_window
 from market import features
 from registry.contract import model_name
+from sql import months
 from sql.tables import DriftResultRow, PredictionRow, PriceBarRow
 
 SYMBOL = "XRP/USD"
@@ -32,6 +33,7 @@ def record(engine, bars, symbol=SYMBOL):
     known = {"symbol": symbol, "interval_seconds": 60, "source": "made up"}
     rows = bars.round(8).reset_index().to_dict("records")
     with Session(engine) as session, session.begin():
+        months.ensure(session, "price_bars", bars.index)
         session.execute(insert(PriceBarRow), [row | known for row in rows])
 
 

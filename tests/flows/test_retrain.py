@@ -20,7 +20,7 @@ from flows.retrain import retrain
 from registry import store
 from registry.errors import RegistryUnreachable, TrainingRefused
 from registry.settings import ModelRegistrySettings
-from sql import retrainings
+from sql import months, retrainings
 from sql.errors import TurnNotCome
 from sql.tables import ExperimentRow, InstrumentRow, PriceBarRow, PromotionRow, RetrainingJobRow
 from sql.turns import turn
@@ -39,6 +39,7 @@ def market(monkeypatch, engine, database_url, mlflow_address, prefect_server):  
         rows = bars.round(8).reset_index().to_dict("records")
         known = {"symbol": symbol, "interval_seconds": 60, "source": "made up"}
         with Session(engine) as session, session.begin():
+            months.ensure(session, "price_bars", bars.index)
             session.execute(insert(PriceBarRow), [row | known for row in rows])
             if taker_fee is not None:
                 session.add(instrument(symbol, taker_fee))

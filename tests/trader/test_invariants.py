@@ -31,8 +31,10 @@ from trader import reporting
 from trader.errors import IllegalTransition
 from trader.ledger import ADJUSTMENTS, OPENING, imbalance
 from trader.orders import Cancelling, Filled, Rejected, Status, client_order_id
+from trader.settlement import LAG
 
 STEP = Decimal("0.00000001")
+PATIENCE = int(LAG.total_seconds()) + 30  # until an order that no list shows is given up
 FEE = Decimal("0.008")
 PRICE = Decimal("2.5")  # what equity is looked at with
 FATES = ("answered", "lost", "late", "refused", "unheard")
@@ -293,6 +295,7 @@ class Life(RuleBasedStateMachine):
     @rule(cents=st.integers(1, 10_000))
     def deposit(self, cents):
         """Bring money in, which a person accepts."""
+        self.account.paper.now += 1
         self.reconcile()
         self.account.paper.balances["ZUSD"] += Decimal(cents) / 100
         assert not all(one.explained for one in self.record.reconcile()), "11: missed a deposit"
@@ -303,7 +306,7 @@ class Life(RuleBasedStateMachine):
     @rule(seed=picks)
     def settle(self, seed):
         """Let everything end, and compare with the exchange and with an undisturbed record."""
-        self.account.paper.now += 30
+        self.account.paper.now += PATIENCE
         self.reconcile()
         before = self.known()
         assert self.record.reconcile() == (), "11: reconciling again found something"
