@@ -29,7 +29,7 @@ def let_strike(
     if not venue.faults.waiting:
         return []
     closing = []
-    for fault in venue.faults.due(now):
+    for fault in sorted(venue.faults.due(now), key=lambda one: one.begins):
         if fault.kind in {"close", "abort"}:
             closing += [(each, fault.code) for each in _struck(venue, fault, connections, now)]
         else:
@@ -69,7 +69,8 @@ def _befall(venue: Venue, fault: Fault) -> str:
             venue.tokens.expire_all()
             return "tokens"
         case "maintenance":
-            fault.was, venue.mode = venue.mode, fault.mode
+            others = _suffered(venue, fault.kind)
+            fault.was, venue.mode = others[0].was if others else venue.mode, fault.mode
             return fault.mode
         case "rate_limit":
             venue.limits.share = fault.share
@@ -79,19 +80,28 @@ def _befall(venue: Venue, fault: Fault) -> str:
 
 
 def relieve(venue: Venue, fault: Fault) -> None:
-    """Undo what a fault that is over or was taken back did to everybody."""
+    """Undo what a fault that is over or was taken back did to everybody.
+
+    Of several at a time the one that began last is felt; the next is when that one is over.
+    """
     if not fault.struck:
         return
+    left = _suffered(venue, fault.kind)
     if fault.kind == "maintenance":
-        venue.mode = fault.was
+        venue.mode = left[-1].mode if left else fault.was
     elif fault.kind == "rate_limit":
-        venue.limits.share = None
+        venue.limits.share = left[-1].share if left else None
 
 
 def resume(venue: Venue) -> None:
     """Suffer again what lasted when the run before ended."""
-    for fault in venue.faults.waiting.values():
-        if fault.struck and fault.kind == "maintenance":
-            venue.mode = fault.mode
-        elif fault.struck and fault.kind == "rate_limit":
-            venue.limits.share = fault.share
+    for fault in _suffered(venue, "maintenance"):
+        venue.mode = fault.mode
+    for fault in _suffered(venue, "rate_limit"):
+        venue.limits.share = fault.share
+
+
+def _suffered(venue: Venue, kind: str) -> list[Fault]:
+    """Give the faults of a kind that last now, the one that began last at the end."""
+    lasting = [one for one in venue.faults.waiting.values() if one.kind == kind and one.struck]
+    return sorted(lasting, key=lambda one: one.begins)

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from sandbox.calamities import let_strike, relieve, resume
 from sandbox.exchange import Exchange
 from sandbox.instruments import BY_SYMBOL
 from sandbox.orders import OrderRequest
@@ -93,3 +94,62 @@ def test_a_mode_is_heard_at_the_door(floor):
     floor.pulse(2.0)
 
     assert order.filled == order.quantity
+
+
+def modes(venue, start, seconds):
+    """Let so many seconds pass, and return the mode at the end of each."""
+    seen = []
+    for second in seconds:
+        let_strike(venue, [], start + second * SECOND)
+        seen.append(venue.mode)
+    return seen
+
+
+@pytest.mark.parametrize(("first", "lasts"), [(1, 4), (1, 9), (3, 9)])
+def test_of_two_maintenances_at_a_time_the_later_is_felt_and_none_stays(floor, first, lasts):
+    """As in run 9193 of the campaign, whose exchange stayed in maintenance for ever."""
+    venue, now = floor.venue, floor.venue.sync()
+    venue.faults.add({"kind": "maintenance", "from": first, "for": lasts}, now)
+    venue.faults.add({"kind": "maintenance", "from": 2, "for": 5, "mode": "post_only"}, now)
+    spans = [(first, first + lasts, "maintenance"), (2, 7, "post_only")]
+    felt = [
+        max((s for s in spans if s[0] <= at < s[1]), default=("", "", "online")) for at in range(14)
+    ]
+
+    assert modes(venue, now, range(14)) == [mode for _, _, mode in felt]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_maintenances_that_are_taken_back_leave_the_exchange_as_it_was(floor, order):
+    venue, now = floor.venue, floor.venue.sync()
+    venue.mode = "limit_only"
+    names = [venue.faults.add({"kind": "maintenance", "mode": mode}, now).id for mode in CLOSED[:2]]
+    assert modes(venue, now, [0]) == ["cancel_only"]
+    for place, left in zip(order, (CLOSED[order[1]], "limit_only"), strict=True):
+        for fault in venue.faults.remove(names[place]):
+            relieve(venue, fault)
+
+        assert venue.mode == left
+
+
+def test_a_squeeze_that_is_over_leaves_the_one_that_is_not(floor):
+    venue, now = floor.venue, floor.venue.sync()
+    venue.faults.add({"kind": "rate_limit", "share": 0.5, "for": 5}, now)
+    venue.faults.add({"kind": "rate_limit", "share": 0.1, "from": 1, "for": 2}, now)
+    felt = []
+    for second in range(7):
+        let_strike(venue, [], now + second * SECOND)
+        felt.append(venue.limits.share)
+
+    assert felt == [0.5, 0.1, 0.1, 0.5, 0.5, None, None]
+
+
+def test_after_a_restart_the_calamity_that_began_last_is_felt(floor):
+    venue, now = floor.venue, floor.venue.sync()
+    venue.faults.add({"kind": "maintenance", "from": 3}, now)
+    venue.faults.add({"kind": "maintenance", "from": 1, "mode": "post_only"}, now)
+    assert modes(venue, now, [2, 4]) == ["post_only", "maintenance"]
+    venue.mode = "online"
+    resume(venue)
+
+    assert venue.mode == "maintenance"
