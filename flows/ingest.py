@@ -1,4 +1,4 @@
-"""Keep a market's bars complete, from the exchange's public history."""
+"""Keep a market's bars complete, from a source that knows them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
-from market import ingestion
+from market import ingestion, sources
 from market.errors import ExchangeUnreachable
-from market.public_data import PublicData
-from market.settings import PublicDataSettings
 from sql.database import DatabaseSettings, open_engine
 
 if TYPE_CHECKING:
@@ -20,14 +18,20 @@ if TYPE_CHECKING:
 
 @flow(name="ingest")
 def ingest(
-    symbol: str, *, interval_seconds: int = 60, days: int = 14, until: datetime | None = None
+    symbol: str,
+    *,
+    provider: str = sources.KRAKEN,
+    interval_seconds: int = 60,
+    days: int = 14,
+    until: datetime | None = None,
 ) -> ingestion.Ingested:
     """Fetch the bars that are missing from the last days, and only those.
 
-    A second run finds nothing to do. It ends at the exchange's present, whose clock is
-    the only one that counts here, unless told to end earlier.
+    A second run finds nothing to do. It ends at the source's present, whose clock is
+    the only one that counts here, unless told to end earlier. The provider is kraken, or
+    alpaca, which wants its key in the worker's environment.
     """
-    ingested = fetch_missing(symbol, timedelta(seconds=interval_seconds), days, until)
+    ingested = fetch_missing(symbol, provider, timedelta(seconds=interval_seconds), days, until)
     publish(ingested)
     get_run_logger().info(ingested.reason)
     return ingested
@@ -39,11 +43,11 @@ def _unreachable(_task: object, _run: TaskRun, state: State[Any]) -> bool:
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=_unreachable)
 def fetch_missing(
-    symbol: str, interval: timedelta, days: int, until: datetime | None
+    symbol: str, provider: str, interval: timedelta, days: int, until: datetime | None
 ) -> ingestion.Ingested:
     """Fill the holes; what an attempt wrote down, the next one need not fetch again."""
     engine = open_engine(DatabaseSettings())
-    data = PublicData(PublicDataSettings())
+    data = sources.open_data(provider)
     span = timedelta(days=days)
     return ingestion.ingest(engine, data, symbol, interval, span, until=until)
 

@@ -53,6 +53,10 @@ class AlpacaData:
         """Return this machine's time; Alpaca's data tells none."""
         return datetime.fromtimestamp(self._world.milliseconds() / 1000, UTC)
 
+    def source(self, symbol: str) -> str:
+        """Return the word for where a symbol's bars are from that goes on record."""
+        return "-".join(("alpaca", *self._feed(symbol).values()))
+
     def bars(
         self, symbol: str, interval: timedelta, start: datetime, end: datetime
     ) -> Iterator[list[Bar]]:
@@ -132,7 +136,8 @@ class AlpacaData:
         try:
             return read(answer)
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ExchangeRefused(f"Alpaca sent what makes no sense: {error!r:.200}") from None
+            said = str(error) if type(error) is ValueError else repr(error)
+            raise ExchangeRefused(f"Alpaca sent what makes no sense: {said:.200}") from None
 
     def _get(self, path: str, question: dict[str, str]) -> dict[str, Any]:
         for _ in range(PATIENCE):
@@ -218,7 +223,7 @@ def provider(data: AlpacaData) -> Provider:
                         f"Alpaca's bars of {bar.interval} start at {bar.start:%H:%M} UTC, where "
                         "none of ours does; shorter ones fit"
                     )
-            yield Page(bars, "alpaca")
+            yield Page(bars, data.source(wanted.symbol))
 
     return pages
 

@@ -3,6 +3,7 @@
 * MarketError
     * ExchangeUnreachable    the exchange did not answer a question; ask again later
     * ExchangeRefused        the exchange answered, and the answer is no
+    * OtherHouse             the bars on record are of another house's market of that name
     * FileRefused            a file to import is not what its format promises
 """
 
@@ -19,6 +20,10 @@ class ExchangeUnreachable(MarketError):
 
 class ExchangeRefused(MarketError):
     """The exchange answered and refused; the message is its own."""
+
+
+class OtherHouse(MarketError):
+    """The bars on record are of another house's market of the same name; nothing was asked."""
 
 
 class FileRefused(MarketError):

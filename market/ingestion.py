@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from market import history, kraken_history
+from market import history, sources
 from market.bars import interval_start
 from market.kraken_history import SETTLING
 from market.providers import Wanted, joined
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from market.providers import Provider, Range
-    from market.public_data import PublicData
+    from market.sources import Data
 
 AT_ONCE = timedelta(0)
 
@@ -111,9 +111,32 @@ def fill(
     )
 
 
+def complete(
+    engine: Engine,
+    data: Data,
+    wanted: Wanted,
+    now: datetime,
+    *,
+    progress: Callable[[datetime], None] | None = None,
+) -> Ingested:
+    """Fill the holes in the range wanted by asking a source.
+
+    Raises:
+        ExchangeUnreachable: The source does not answer; run it again later.
+        ExchangeRefused: The source does not know the market, or refuses the key.
+        OtherHouse: The bars on record are of another house's market.
+        ValueError: The range holds no bar, or the source has no such bars.
+    """
+    source = sources.provider(data, now, wanted.interval)
+    with Session(engine) as session:
+        sources.check_house(session, data, wanted.symbol, wanted.interval)
+    distance = sources.distance(data, wanted.interval)
+    return fill(engine, source, wanted, distance=distance, progress=progress)
+
+
 def ingest(
     engine: Engine,
-    data: PublicData,
+    data: Data,
     symbol: str,
     interval: timedelta,
     span: timedelta,
@@ -121,21 +144,22 @@ def ingest(
     until: datetime | None = None,
     progress: Callable[[datetime], None] | None = None,
 ) -> Ingested:
-    """Make the bars of the span before `until` complete, as far as Kraken knows.
+    """Make the bars of the span before `until` complete, as far as the source knows.
 
     Args:
         engine: Where the record is kept.
-        data: The exchange's public history.
+        data: Whom to ask.
         symbol: The market.
         interval: The bars' length.
         span: How far back from the end to go.
-        until: The end, at most the exchange's present, which it is if not given.
+        until: The end, at most the source's present, which it is if not given.
         progress: Told how far it has come after every page.
 
     Raises:
-        ExchangeUnreachable: The exchange does not answer; run it again later.
-        ExchangeRefused: The exchange does not know the market.
-        ValueError: The span holds no bar, or the end has no zone.
+        ExchangeUnreachable: The source does not answer; run it again later.
+        ExchangeRefused: The source does not know the market, or refuses the key.
+        OtherHouse: The bars on record are of another house's market.
+        ValueError: The span holds no bar, the end has no zone, or the source has no such bars.
     """
     if span < interval:
         raise ValueError(f"a span of {span} holds no bar of {interval}")
@@ -144,9 +168,8 @@ def ingest(
     asked = data.requests
     now = data.now()
     end = ended(now, until, interval)
-    source = kraken_history.provider(data, now)
     wanted = Wanted(symbol=symbol, interval=interval, start=end - span, end=end)
-    outcome = fill(engine, source, wanted, progress=progress)
+    outcome = complete(engine, data, wanted, now, progress=progress)
     return replace(outcome, requests=data.requests - asked)
 
 

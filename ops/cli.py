@@ -16,7 +16,7 @@ from httpx import HTTPError
 from pydantic_core import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from market.errors import ExchangeRefused, ExchangeUnreachable, FileRefused
+from market.errors import ExchangeRefused, ExchangeUnreachable, FileRefused, OtherHouse
 from ops import environment
 from ops.errors import FridayError
 from registry.errors import RegistryError, RegistryUnreachable
@@ -69,6 +69,7 @@ NO, WRONG_USAGE, UNREACHABLE, REFUSED = 1, 2, 3, 4
 EXIT_CODES: dict[type[Exception], int] = {
     ValidationError: WRONG_USAGE,
     FileRefused: WRONG_USAGE,
+    OtherHouse: WRONG_USAGE,
     DatabaseError: UNREACHABLE,
     ExchangeUnreachable: UNREACHABLE,
     RegistryUnreachable: UNREACHABLE,

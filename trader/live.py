@@ -18,7 +18,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from market import history, ingestion
-from market.errors import ExchangeRefused, ExchangeUnreachable
+from market.errors import ExchangeRefused, ExchangeUnreachable, OtherHouse
 from market.features import WARM_UP
 from market.instruments import Side
 from market.world import REAL, World
@@ -335,7 +335,7 @@ class Trader:
             ingestion.ingest(
                 self.engine, self.public_data, desk.symbol, desk.interval, span, until=bar.start
             )
-        except (ExchangeRefused, ExchangeUnreachable) as error:
+        except (ExchangeRefused, ExchangeUnreachable, OtherHouse) as error:
             desk.cool()
             desk.last_word = f"cannot warm up, the next bar tries again: {error}"
             return

@@ -12,16 +12,13 @@ from sqlalchemy.orm import Session
 from ops import progress
 from ops.commands.account import engine
 from ops.commands.options import days, seconds, since, until
-from ops.commands.printing import as_json, dump, show
+from ops.commands.printing import as_json, dump, show, text
 from ops.errors import AnswerIsNo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from market.alpaca import AlpacaData
-    from market.bars import Bar
-    from market.providers import Provider, Wanted
-    from market.public_data import PublicData
+    from market.providers import Wanted
 
 LISTED = 20  # contracts of a chain
 source = click.option(
@@ -29,7 +26,7 @@ source = click.option(
     "of",
     default="kraken",
     show_default=True,
-    type=click.Choice(["kraken", "alpaca"]),
+    type=click.Choice(["kraken", "alpaca"]),  # market.sources, which takes a while to load
     help="Whom to ask; Alpaca needs APCA_API_KEY_ID and APCA_API_SECRET_KEY.",
 )
 
@@ -55,21 +52,28 @@ def ingest_command(
     \b
     Only what is not on record is asked for, page by page: run it again if it was cut short.
     """
-    from market import ingestion
+    from market import ingestion, sources
 
     interval = timedelta(seconds=interval_seconds)
-    database, data = engine(), _data(of)
+    database, data = engine(), sources.open_data(of)
+    try:
+        sources.check_interval(data, interval)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     now = data.now()
     last = ingestion.ended(now, end, interval)
     wanted = _wanted(symbol, interval, start or last - timedelta(days=days), last)
     with progress.shown(symbol, (wanted.end - wanted.start).total_seconds()) as tell:
-        outcome = ingestion.fill(
+        outcome = ingestion.complete(
             database,
-            _provider(data, now, interval),
+            data,
             wanted,
-            distance=_page(of, interval),
+            now,
             progress=lambda at: tell((at - wanted.start).total_seconds()),
         )
+    if not outcome.bars:
+        when = f"from {text(wanted.start)} to {text(wanted.end)}"
+        raise AnswerIsNo(f"{of.title()} knows no bar of {symbol} {when}")
     click.echo(outcome.reason)
 
 
@@ -79,9 +83,15 @@ def ingest_command(
 @as_json
 def latest_command(symbol: str, of: str, *, as_json: bool) -> None:
     """Ask for a market's latest bar of a minute, and record nothing."""
-    bar = _latest(_data(of), symbol)
+    from market import sources
+
+    data = sources.open_data(of)
+    try:
+        bar = sources.latest(data, symbol)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     if bar is None:
-        raise AnswerIsNo(f"{of} knows no bar of {symbol}")
+        raise AnswerIsNo(f"{of.title()} knows no bar of {symbol}")
     if as_json:
         dump(bar)
         return
@@ -115,48 +125,6 @@ def options_command(underlying: str, *, as_json: bool) -> None:
     show(quotes[:LISTED], columns | {name: _attribute(name) for name in names}, empty="")
     greek = sum(quote.delta is not None for quote in quotes)
     click.echo(f"{underlying}: {len(quotes)} contracts, {new} quotes new, {greek} with greeks")
-
-
-def _data(of: str) -> PublicData | AlpacaData:
-    from market.alpaca import AlpacaData
-    from market.public_data import PublicData
-    from market.settings import AlpacaSettings, PublicDataSettings
-
-    return AlpacaData(AlpacaSettings()) if of == "alpaca" else PublicData(PublicDataSettings())
-
-
-def _provider(data: PublicData | AlpacaData, now: datetime, interval: timedelta) -> Provider:
-    from market import alpaca, kraken_history
-    from market.alpaca_messages import timeframe
-    from market.public_data import PublicData
-
-    if isinstance(data, PublicData):
-        return kraken_history.provider(data, now)
-    try:
-        timeframe(interval)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    return alpaca.provider(data)
-
-
-def _page(of: str, interval: timedelta) -> timedelta:
-    """Return how long a stretch on record is asked for again rather than begin a new page."""
-    from market.alpaca import BARS_A_PAGE
-
-    return BARS_A_PAGE * interval if of == "alpaca" else timedelta(0)
-
-
-def _latest(data: PublicData | AlpacaData, symbol: str) -> Bar | None:
-    from market.public_data import PublicData
-
-    if isinstance(data, PublicData):
-        minute = timedelta(minutes=1)
-        candles = data.candles(symbol, minute, data.now() - 60 * minute)
-        return candles[-1] if candles else None
-    try:
-        return data.latest_bar(symbol)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
 
 
 def _wanted(symbol: str, interval: timedelta, start: datetime, end: datetime) -> Wanted:

@@ -7,6 +7,7 @@ from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from alpaca_server import KEY, SECRET, serving
 from prefect.client.orchestration import get_client
 
 from flows.ingest import ingest
@@ -94,3 +95,25 @@ def test_a_day_is_ingested_once_and_shown(exchange, engine):
 def test_an_unknown_market_fails_at_once():
     with pytest.raises(ExchangeRefused, match="Unknown asset pair"):
         ingest("ABC/USD", days=1)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_stock_is_ingested_from_the_provider_that_was_chosen(monkeypatch, database_url):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("APCA_API_KEY_ID", KEY)
+    monkeypatch.setenv("APCA_API_SECRET_KEY", SECRET)
+    row = {"t": "2026-03-02T12:00:00Z", "o": 5, "h": 6, "l": 4, "c": 5, "v": 70, "n": 3}
+    until = datetime(2026, 3, 3, tzinfo=UTC)
+
+    with serving({"bars": {"AAPL": [row]}, "next_page_token": None}) as (found, asked):
+        monkeypatch.setenv("APCA_API_DATA_URL", found.api_data_url)
+        done = ingest("AAPL", provider="alpaca", interval_seconds=3600, days=1, until=until)
+
+    assert (done.bars, done.new, done.requests, len(asked)) == (1, 1, 1, 1)
+    assert len(done.gaps) == 2
+
+
+@pytest.mark.usefixtures("prefect_server", "exchange")
+def test_a_provider_that_is_none_fails_at_once():
+    with pytest.raises(ValueError, match="kraken or alpaca, not from 'nobody'"):
+        ingest("XRP/USD", provider="nobody", days=1)
