@@ -5,7 +5,8 @@ Ages and times are the exchange's, except a quote's age, which our monotonic clo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -241,6 +242,24 @@ def state_for(halt_codes: Iterable[str]) -> State:
     if not codes:
         return State.ACTIVE
     return State.REDUCING if codes <= REDUCING_CODES else State.HALTED
+
+
+# Whatever must be finite is a field of one of these.
+NAMES = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (Proposal, Claim, View, Limits, Standing, Sent)
+}
+
+
+def senseless(order: Proposal, view: View) -> str | None:
+    """Name the first number, of an order or of what is known, that is infinite or none at all."""
+    for given in (order, order.claim, view, view.limits, view.standing, *view.sent):
+        for name in NAMES[type(given)] if given is not None else ():
+            value = getattr(given, name)
+            exact = isinstance(value, Decimal) and not value.is_finite()
+            if exact or (isinstance(value, float) and not math.isfinite(value)):
+                return f"{name} of {value}"
+    return None
 
 
 def pressure(acts: Iterable[Act]) -> float:

@@ -7,18 +7,14 @@ often each would trip by chance.
 
 from __future__ import annotations
 
-import math
-from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from market.instruments import Side
-from trader.limits import COSTS, Allowed, Refused, State, pressure
+from trader.limits import COSTS, Allowed, Refused, State, pressure, senseless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from trader.limits import Claim, Limits, Proposal, Standing, Verdict, View
 
 ZERO = timedelta(0)
@@ -44,7 +40,7 @@ def reduces(order: Proposal, view: View) -> bool:
 
 def trading_state(order: Proposal, view: View) -> Refused | None:
     """Halted, nothing is sent; reducing, only what makes the position smaller."""
-    if wrong := next(_senseless(order, view), None):
+    if wrong := senseless(order, view):
         return _no("not_finite", f"{wrong} is not a finite number")
     if view.state is State.HALTED:
         return _no("halted", "trading is halted until a person resumes it")
@@ -281,15 +277,6 @@ def _fresh_bar(claim: Claim, view: View) -> Refused | None:
     if claim.bar != view.bar:
         return _no("stale_bar", f"the model saw the bar of {claim.bar}, not of {view.bar}")
     return None
-
-
-def _senseless(order: Proposal, view: View) -> Iterator[str]:
-    for given in (order, order.claim, view, view.limits, view.standing, *view.sent):
-        for field in fields(given) if given is not None else ():
-            value = getattr(given, field.name)
-            exact = isinstance(value, Decimal) and not value.is_finite()
-            if exact or (isinstance(value, float) and not math.isfinite(value)):
-                yield f"{field.name} of {value}"
 
 
 def _no(code: str, reason: str) -> Refused:
