@@ -30,8 +30,12 @@ WORKER_RUNS = 2  # flow runs at a time: there may be no more than two cores
 SANDBOX_FEES = "8"  # a tier far above what a small account reaches, so that trading can pay
 SKEW = "TRADER_MAX_CLOCK_SKEW_SECONDS"
 SANDBOX_EDGE = "150"  # basis points, the strength of the planted pattern
+ALPACA = "APCA_"  # the flows' alone
 # What one process may not inherit from whoever typed the command.
-PRIVATE = ("KRAKEN_", "DATABASE_URL", "MLFLOW_", "_MLFLOW", "PREFECT_", "OPTUNA_", "FRIDAY_")
+PRIVATE = (
+    *("KRAKEN_", "DATABASE_URL", "MLFLOW_", "_MLFLOW", "PREFECT_", "OPTUNA_", "FRIDAY_"),
+    ALPACA,
+)
 QUIET = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -182,6 +186,7 @@ def worker(plan: Plan) -> Component:
                 **shared(plan),
                 **_prefect(plan),
                 **_key(plan, WORKER),
+                **{name: value for name, value in os.environ.items() if name.startswith(ALPACA)},
                 "FRIDAY_CHECKOUT": str(ROOT),
                 "PREFECT_WORKER_QUERY_SECONDS": "2",
                 # Prefect keeps /tmp/runner_storage, where another user's would be in the way.
