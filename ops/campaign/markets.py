@@ -17,7 +17,8 @@ MARKETS = 8
 # 2026-03-02, a Monday; every market has an hour of its own, so that their bars do not meet.
 FIRST_HOUR = 1_772_409_600
 HOUR = 3600
-BEGINS, QUIET, LASTS = 900, 180, 320  # seconds into the hour; of little trading; of any
+# Seconds into the hour; of little trading; of any: until the last run must have healed.
+BEGINS, QUIET, LASTS = 900, 180, 400
 FEWER, TRADES = 0.5, 4.0  # in a second, before and after
 PRICE, STEP, SIZE = 2.0, 0.0002, 250.0
 

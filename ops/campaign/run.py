@@ -21,7 +21,7 @@ from ops.campaign.flow import ReconciliationFlow
 from ops.campaign.markets import SYMBOL, path_of
 from ops.campaign.model import scripted
 from ops.campaign.points import Points
-from ops.campaign.process import TraderProcess
+from ops.campaign.process import BACKOFF, TraderProcess
 from ops.campaign.scenario import BAR_SECONDS, Loss, Scenario
 from ops.campaign.timeline import SECOND, Timeline
 from ops.campaign.venue import FLOW_KEY, KEY, SECRET, SimulatedExchange
@@ -31,7 +31,10 @@ from sandbox.calamities import relieve
 from sandbox.instruments import BY_SYMBOL
 from sql.tables import OrderRow
 from trader import journal
+from trader.live import OWN_GHOST, SETTLE_EVERY
 from trader.settings import ExchangeSettings, TraderSettings
+from trader.settlement import LAG
+from trader.stream import PAUSES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +43,12 @@ if TYPE_CHECKING:
 
 INTERVAL = timedelta(seconds=BAR_SECONDS)
 HEALING_STEP = 2.0
-HEALED_WITHIN = 180.0  # seconds in which the system must be sound again, untouched
+# Seconds in which an order without an answer has ended, by the trader's own limits, once its
+# deadline has passed: a start, a lease that a dead connection may hold, a stream that connects
+# anew, the time it is looked for, and the next look after that. Half a minute is for orders
+# that are given since: every one must have ended at a time.
+ENDED_WITHIN = BACKOFF[-1] + OWN_GHOST + PAUSES[-1] + LAG.total_seconds() + SETTLE_EVERY
+CALM = 30.0
 PLENTY = Decimal(1_000_000)  # no limit on losses: every order costs fees, and that is no fault
 DRIFT = Decimal("1.1")  # how far a position's value may be from the limit that price moves allow
 
@@ -218,7 +226,8 @@ class Run:
             fault for fault in self._scenario.faults if fault["kind"] in {"late", "delay_before"}
         ]
         lingers = self._timeline.passed + max((f.get("seconds", 0) for f in late), default=0)
-        until = self._timeline.passed + HEALED_WITHIN
+        within = self._healed_within()
+        until = self._timeline.passed + within
         while self._timeline.passed < until:
             self._process.go(HEALING_STEP)
             if self._exchange.up:
@@ -226,7 +235,13 @@ class Run:
             if self._sound() and self._timeline.passed >= lingers:
                 self._process.settle("campaign")
                 return []
-        return [f"not sound {HEALED_WITHIN:.0f} s after the last fault: {self._state()}"]
+        return [f"not sound {within:.0f} s after the last fault: {self._state()}"]
+
+    def _healed_within(self) -> float:
+        """Say in how many seconds the system must be sound again, untouched."""
+        death = self._scenario.death
+        away = 0.0 if death is None else death.seconds
+        return away + self._scenario.deadline + ENDED_WITHIN + CALM
 
     def _relieve(self) -> None:
         venue = self._exchange.venue
