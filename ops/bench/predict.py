@@ -1,18 +1,27 @@
-"""How long one prediction takes: a row of features in, one calibrated probability out."""
+"""How long one prediction takes: a row of features in, one calibrated probability out.
+
+Where the dependency group `onnx` is installed, the same trees are also scored by ONNX Runtime.
+"""
 
 from __future__ import annotations
 
 import gc
 import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import xgboost as xgb
 
 from market import features
+from ops.bench import loading, onnx_rival
 from ops.bench.figures import Figure
 from ops.bench.teaching import MINUTE, market, serve, teach
 from ops.bench.timing import milliseconds, percentile
+from registry.served import TOLERANCE, Golden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,12 +29,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ops.bench.figures import Plan
+    from registry.retraining import Candidate
+    from registry.served import ServedModel
 
 DAYS, FEW_DAYS = 14, 4
 TRIALS, FEW_TRIALS = 20, 2
 PREDICTIONS, FEW = 50_000, 5_000
 WARM = 200  # predictions that do not count
 GOAL = 1.0  # ms
+STARTS, FEW_STARTS = 9, 1
+MISSING = 0.1  # the share of values taken away to compare how missing ones are scored
 
 
 def measure(plan: Plan) -> list[Figure]:
@@ -46,7 +59,7 @@ def measure(plan: Plan) -> list[Figure]:
         f"one row of {len(features.NAMES)} features at a time through registry.served, a model of "
         f"{model.booster.num_boosted_rounds()} trees taught, judged and loaded as in production"
     )
-    return [
+    found = [
         milliseconds("one prediction", scores, how, goal=GOAL),
         milliseconds("one prediction's time of a processor", busy, "the same, without waiting"),
         milliseconds(
@@ -60,6 +73,62 @@ def measure(plan: Plan) -> list[Figure]:
             unit="times",
             how="the medians of the two, measured one after the other in one process",
         ),
+    ]
+    starts = FEW_STARTS if plan.quick else STARTS
+    found += _loads("xgboost", candidate.model_ubj, starts)
+    if onnx_rival.installed():
+        content = onnx_rival.convert(xgb.Booster(model_file=bytearray(candidate.model_ubj)))
+        rival = replace(model, booster=onnx_rival.Session(onnx_rival.open_session(content)))
+        others, _ = _time(rival.predict, table, count)
+        found += [
+            milliseconds("one prediction by ONNX Runtime", others, f"converted trees; {how}"),
+            *_parity(candidate, model, rival, table),
+            *_loads("onnxruntime", content, starts),
+        ]
+    return found
+
+
+def _parity(
+    candidate: Candidate, model: ServedModel, rival: ServedModel, table: NDArray[np.float64]
+) -> list[Figure]:
+    """Compare probabilities on the golden rows, and on all rows with values taken away."""
+    golden = msgspec.json.decode(candidate.golden_json, type=Golden)
+    rows = np.array(golden.rows, dtype=np.float64)
+    holed = table.copy()
+    holed[np.random.default_rng(0).random(holed.shape) < MISSING] = np.nan
+    return [
+        Figure(
+            name=f"ONNX Runtime's farthest from {what}",
+            value=float(np.abs(found - expected).max()),
+            unit="of a probability",
+            goal=TOLERANCE,
+            at_most=True,
+            how=f"{len(found):,} rows",
+        )
+        for what, found, expected in (
+            ("the golden vectors", rival.predict_all(rows), np.array(golden.probabilities)),
+            (
+                f"XGBoost where {MISSING:.0%} of the values are missing",
+                rival.predict_all(holed),
+                model.predict_all(holed),
+            ),
+        )
+    ]
+
+
+def _loads(how: str, content: bytes, starts: int) -> list[Figure]:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "model"
+        file.write_bytes(content)
+        loads = [loading.measure(how, file) for _ in range(starts)]
+    seconds, mebibytes = (sorted(values)[starts // 2] for values in zip(*loads, strict=True))
+    told = (
+        f"the median of {starts} processes that have imported numpy: import, a model of "
+        f"{len(content) / 1024:,.0f} KiB read, one score"
+    )
+    return [
+        Figure(name=f"from import of {how} to its first score", value=seconds, unit="s", how=told),
+        Figure(name=f"memory that {how} adds", value=mebibytes, unit="MiB", how=told),
     ]
 
 
