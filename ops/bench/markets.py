@@ -25,13 +25,19 @@ def walk(seed: int, days: int, *, volatility: float) -> pd.DataFrame:
     return _bars(random.normal(0, volatility, count), random.lognormal(0, 0.4, count), random)
 
 
-def clustered(seed: int, days: int, *, volatility: float) -> pd.DataFrame:
+def clustered(seed: int, days: int, *, volatility: float, tails: int | None = None) -> pd.DataFrame:
     """Return GARCH(1, 1) bars: how far prices go can be foreseen, which way cannot.
 
-    Source: Bollerslev (1986), Generalized autoregressive conditional heteroskedasticity.
+    Shocks are normal, or Student's with `tails` degrees of freedom (more than 2).
+
+    Source: Bollerslev (1986), Generalized autoregressive conditional heteroskedasticity; (1987)
+    for Student's shocks.
     """
     random, count = np.random.default_rng(seed), days * MINUTES_A_DAY
-    shocks = random.standard_normal(count)
+    if tails is None:
+        shocks = random.standard_normal(count)
+    else:
+        shocks = random.standard_t(tails, count) * ((tails - 2) / tails) ** 0.5
     steps, variance = np.empty(count), volatility**2
     for n, shock in enumerate(shocks):
         steps[n] = shock * variance**0.5

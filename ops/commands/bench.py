@@ -21,6 +21,7 @@ NAMES = (
     "backtest",
     "database",
     "decision",
+    "experiments",
     "execution",
     "faults",
     "feed",
