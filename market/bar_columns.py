@@ -59,6 +59,19 @@ class BarColumns:
     def __len__(self) -> int:
         return len(self.start)
 
+    @property
+    def missing(self) -> int:
+        """Count the bars that lie between the first and the last and are not among them."""
+        if not len(self):
+            return 0
+        span = int(self.start.max() - self.start.min())
+        return span // (self.interval // MICROSECOND) + 1 - len(np.unique(self.start))
+
+    @property
+    def quiet(self) -> int:
+        """Count the bars in which nothing traded."""
+        return int((~self.volume.positive()).sum())
+
     def take(self, which: NDArray[np.bool_] | NDArray[np.int64] | slice) -> BarColumns:
         """Return those that a mask, positions or a slice choose."""
         return BarColumns(

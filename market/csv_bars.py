@@ -25,26 +25,44 @@ from market.errors import FileRefused
 from sql.amounts import Amounts, exact, from_words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import timedelta
     from pathlib import Path
 
 HEADER = ["datetime", "open", "high", "low", "close", "volume"]
 AMOUNT = pa.decimal128(38, 18)
+TOLD = 20  # bad lines that are told one by one
 # With a zone or without one; a file that has both is read line by line.
 TIMES = (pa.timestamp("us", "UTC"), pa.timestamp("us"))
 
 
-def read_csv(path: Path, symbol: str, interval: timedelta) -> BarColumns:
+def _nobody(_: str) -> None:
+    pass
+
+
+def read_csv(
+    path: Path, symbol: str, interval: timedelta, tell: Callable[[str], None] = _nobody
+) -> BarColumns:
     """Read every bar of a file, plain or gzipped; times without a zone are UTC.
 
+    Args:
+        path: The file.
+        symbol: Whose bars they are.
+        interval: Their length.
+        tell: Told in a sentence what was taken for granted.
+
+    Returns:
+        The bars by time.
+
     Raises:
-        FileRefused: The file cannot be read, or a line is not a bar; the message has
-            its number.
+        FileRefused: The file cannot be read, or a line is not a bar; it says which.
     """
     for kind in TIMES:
         if (found := _at_once(path, symbol, interval, kind)) is not None:
-            return found
-    (columns,) = columns_of(read_lines(path, symbol, interval))
+            without_zone = len(found) if kind.tz is None else 0
+            _tell(tell, without_zone, int((np.diff(found.start) < 0).sum()))
+            return found.in_order()
+    (columns,) = columns_of(read_lines(path, symbol, interval, tell))
     return columns
 
 
@@ -73,8 +91,7 @@ def _at_once(path: Path, symbol: str, interval: timedelta, times: pa.DataType) -
         )
     except (OSError, ValueError, OverflowError):  # ArrowInvalid is a ValueError
         return None
-    ordered = columns.in_order()
-    return ordered if len(ordered) == len(columns) else None
+    return columns if len(np.unique(columns.start)) == len(columns) else None
 
 
 def _amounts(column: pa.ChunkedArray) -> Amounts:
@@ -85,18 +102,16 @@ def _amounts(column: pa.ChunkedArray) -> Amounts:
     return from_words(np.frombuffer(words, dtype="<u8")[0 : 2 * len(values) : 2], whole)
 
 
-def read_lines(path: Path, symbol: str, interval: timedelta) -> list[Bar]:
+def read_lines(
+    path: Path, symbol: str, interval: timedelta, tell: Callable[[str], None] = _nobody
+) -> list[Bar]:
     """Read a file line by line, which is twenty times as slow and forgives as much as it can.
 
-    Returns:
-        The bars by time.
-
-    Raises:
-        FileRefused: As `read_csv`.
+    Arguments, result and errors are those of `read_csv`.
     """
     try:
         with _open(path) as file:
-            return _bars(file, path, symbol, interval)
+            return _bars(file, path, symbol, interval, tell)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise FileRefused(f"cannot read {path}: {error}") from None
 
@@ -107,7 +122,9 @@ def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8", newline="")
 
 
-def _bars(file: TextIO, path: Path, symbol: str, interval: timedelta) -> list[Bar]:
+def _bars(
+    file: TextIO, path: Path, symbol: str, interval: timedelta, tell: Callable[[str], None]
+) -> list[Bar]:
     lines = csv.reader(file)
     header = next(lines, [])
     if header != HEADER:
@@ -115,18 +132,43 @@ def _bars(file: TextIO, path: Path, symbol: str, interval: timedelta) -> list[Ba
             f"{path}: expected the header {','.join(HEADER)}, found {','.join(header) or 'nothing'}"
         )
     bars: dict[datetime, Bar] = {}
+    wrong: list[str] = []
+    without_zone = out_of_order = 0
+    latest = None
     for row in lines:
         try:
             bar = _bar(row, symbol, interval)
         except (ValueError, InvalidOperation) as error:
             reason = "a number cannot be read" if isinstance(error, InvalidOperation) else error
-            raise FileRefused(f"{path}, line {lines.line_num}: {reason}") from None
+            wrong.append(f"line {lines.line_num}: {reason}")
+            continue
         if bar.start in bars:
-            raise FileRefused(f"{path}, line {lines.line_num}: a second bar of {bar.start}")
+            wrong.append(f"line {lines.line_num}: a second bar of {bar.start}")
+            continue
+        without_zone += datetime.fromisoformat(row[0]).tzinfo is None
+        out_of_order += latest is not None and bar.start < latest
         bars[bar.start] = bar
+        latest = bar.start
+    if wrong:
+        raise _refusal(path, wrong)
     if not bars:
         raise FileRefused(f"{path} holds no bars")
+    _tell(tell, without_zone, out_of_order)
     return [bars[start] for start in sorted(bars)]
+
+
+def _refusal(path: Path, wrong: list[str]) -> FileRefused:
+    if len(wrong) == 1:
+        return FileRefused(f"{path}, {wrong[0]}")
+    said = f"{path}: nothing was imported, since {len(wrong)} lines are bad"
+    return FileRefused(said, tuple(wrong[:TOLD]))
+
+
+def _tell(tell: Callable[[str], None], without_zone: int, out_of_order: int) -> None:
+    if without_zone:
+        tell(f"lines without a zone, taken for UTC: {without_zone}")
+    if out_of_order:
+        tell(f"lines out of order, which were sorted: {out_of_order}")
 
 
 def _bar(row: list[str], symbol: str, interval: timedelta) -> Bar:

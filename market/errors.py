@@ -27,4 +27,11 @@ class OtherHouse(MarketError):
 
 
 class FileRefused(MarketError):
-    """A file to import is not what its format promises; nothing of it was kept."""
+    """A file to import is not what its format promises; nothing of it was kept.
+
+    `lines` tells a person what is wrong with which of its lines, the first ones at least.
+    """
+
+    def __init__(self, message: str, lines: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.lines = lines

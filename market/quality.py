@@ -28,7 +28,6 @@ class Kind(StrEnum):
     DUPLICATE = "duplicate"
     OUT_OF_ORDER = "out of order"
     WRONG_ZONE = "wrong zone"
-    NO_ZONE = "no zone"
     GAP = "gap"
     ZERO_VOLUME = "zero volume"
 

@@ -65,11 +65,25 @@ def import_csv_command(file: Path, symbol: str, interval_seconds: int) -> None:
     that was killed is simply run again.
     """
     from market import bulk, csv_bars
+    from market.bar_columns import MICROSECOND
+    from market.bars import EPOCH
 
-    bars = csv_bars.read_csv(file, symbol, timedelta(seconds=interval_seconds))
+    interval = timedelta(seconds=interval_seconds)
+    try:
+        bars = csv_bars.read_csv(file, symbol, interval, lambda said: click.echo(said, err=True))
+    except FileRefused as refusal:
+        for line in refusal.lines:
+            click.echo(f"  {line}", err=True)
+        raise
     with progress.shown(f"importing {symbol}", len(bars)) as tell:
         new = bulk.copy_columns(engine(), [bars], "csv", tell)
-    click.echo(f"{symbol}: {new} new bars from {file.name}")
+    odd = {"missing": bars.missing, "without a trade": bars.quiet}
+    said = "".join(f", {count} {what}" for what, count in odd.items() if count)
+    click.echo(f"{symbol}: {new} new of {len(bars)} bars from {file.name}{said}")
+    if bars.missing:
+        begin = EPOCH + int(bars.start[0]) * MICROSECOND
+        asked = f"--interval-seconds {interval_seconds} --from {begin:%Y-%m-%d}"
+        click.echo(f"friday gaps {symbol} {asked} tells which")
 
 
 @import_command.command("parquet")

@@ -120,6 +120,81 @@ def test_a_dump_with_bad_lines_is_refused_whole_unless_they_may_be_skipped(
     assert recorded(engine) == 10
 
 
+def csv_of(path, *rows):
+    path.write_text("\n".join(["datetime,open,high,low,close,volume", *rows]) + "\n")
+    return path
+
+
+def at_hour(number, amounts="2,2.5,1.5,2,10", zone="+00:00"):
+    return f"2026-01-05T{number:02}:00:00{zone},{amounts}"
+
+
+def import_csv(friday, file):
+    return friday("import", "csv", file, "--symbol", "XRP/USD", "--interval-seconds", 3600)
+
+
+def test_every_bad_line_of_a_csv_file_is_told_and_nothing_kept(friday, engine, tmp_path):
+    file = csv_of(
+        tmp_path / "bars.csv",
+        at_hour(0),
+        at_hour(1, "2,1,1.5,2,10"),
+        at_hour(2, "-2,2,-3,2,10"),
+        at_hour(3, "NaN,2,1,2,10"),
+        at_hour(4, "2,2,1"),
+        at_hour(5).replace("T05:00", "T05:07"),
+        at_hour(0),
+    )
+
+    code, output, said = import_csv(friday, file)
+
+    *lines, sentence = said.splitlines()
+    assert (code, output, recorded(engine)) == (2, "", 0)
+    assert sentence == f"{file}: nothing was imported, since 6 lines are bad"
+    expected = (
+        ("line 3", "high 1, low 1.5, close 2 cannot be one bar"),
+        ("line 4", "-2 is less than 0"),
+        ("line 5", "NaN is not a number"),
+        ("line 6", "expected 6 fields, found 4"),
+        ("line 7", "05:07:00+00:00 is not where a bar of 1:00:00 starts"),
+        ("line 8", "a second bar of 2026-01-05 00:00:00"),
+    )
+    for line, (number, reason) in zip(lines, expected, strict=True):
+        assert line.startswith(f"  {number}: ")
+        assert reason in line
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+def test_what_is_odd_about_a_csv_file_is_told(friday, engine, tmp_path, slowly):
+    hours = (3, 0, 6, 5)
+    rows = [at_hour(hour, "2,2,2,2,0" if hour == 5 else "2,2.5,1.5,2,10", "") for hour in hours]
+    file = csv_of(tmp_path / "bars.csv", *(row.replace("2.5", "25e-1") for row in rows))
+    if not slowly:
+        csv_of(file, *rows)
+
+    code, output, said = import_csv(friday, file)
+
+    assert (code, recorded(engine)) == (0, 4)
+    assert said.splitlines()[:2] == [
+        "lines without a zone, taken for UTC: 4",
+        "lines out of order, which were sorted: 2",
+    ]
+    assert output.splitlines() == [
+        "XRP/USD: 4 new of 4 bars from bars.csv, 3 missing, 1 without a trade",
+        "friday gaps XRP/USD --interval-seconds 3600 --from 2026-01-05 tells which",
+    ]
+
+
+def test_times_of_a_csv_file_in_another_zone_are_understood(friday, engine, tmp_path):
+    file = csv_of(tmp_path / "bars.csv", at_hour(19, zone="-05:00"), at_hour(20, zone="-05:00"))
+
+    code, _, said = import_csv(friday, file)
+
+    with Session(engine) as session:
+        starts = list(session.scalars(select(PriceBarRow.start).order_by(PriceBarRow.start)))
+    assert (code, "zone" in said) == (0, False)
+    assert starts == [datetime(2026, 1, 6, hour, tzinfo=UTC) for hour in (0, 1)]
+
+
 def test_a_name_and_an_option_that_disagree_are_refused(friday, tmp_path):
     file = dump_of(tmp_path / "XRPUSD_1.csv", range(3))
 
