@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
+ZIP = b"PK\x03\x04"  # what a zip begins with; its list of files is at its end
 UNREADABLE = (
     OSError,
     EOFError,
@@ -70,6 +71,10 @@ def parts(path: Path) -> list[Part]:
     """
     try:
         if not zipfile.is_zipfile(path):
+            if _begins_as_zip(path):
+                raise FileRefused(
+                    f"{path} is a zip that was cut short: its list of files is missing"
+                )
             return [Part(path=path, member=None, size=path.stat().st_size)]
         with zipfile.ZipFile(path) as archive:
             found = [one for one in archive.infolist() if _is_table(one.filename)]
@@ -95,6 +100,11 @@ def lines(part: Part) -> Iterator[Lines]:
             yield Lines(((reader.line_num, row) for row in reader if row), position)
     except UNREADABLE as error:
         raise FileRefused(f"cannot read {part}: {error}") from None
+
+
+def _begins_as_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(ZIP)) == ZIP
 
 
 def _is_table(name: str) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     Check = Callable[[Part, timedelta, Progress], Inspection]
 
+NAMED = 5  # tables of a file that a sentence names
 a_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 whose = click.option(
     "--symbol", help="Only this market, such as XRP/USD; else the file name tells."
@@ -195,17 +196,26 @@ def _tables(
         if len(found) == 1:
             pair, length = pair or symbol, length or interval
         length = length if bars else interval
-        if pair is None or length is None:
-            continue
-        if symbol in {None, pair} and interval in {None, length}:
+        if pair is not None and length is not None:
             tables.append(Table(part=part, symbol=pair, interval=length))
     if not tables:
-        asked = " of ".join(str(one) for one in (interval, symbol) if one is not None)
         raise FileRefused(
-            f"{file}: no name in it tells of {asked or 'a market'}; names are like XBTUSD_60.csv "
-            "and XBTUSD.csv, and another can be explained by --symbol and --interval-seconds"
+            f"{file}: no name in it tells of a market; names are like XBTUSD_60.csv and "
+            "XBTUSD.csv, and another can be explained by --symbol and --interval-seconds"
         )
-    return tables
+    asked = [one for one in tables if symbol in {None, one.symbol}]
+    asked = [one for one in asked if interval in {None, one.interval}]
+    if not asked:
+        held = [_named(one.symbol, one.interval if bars else None) for one in tables[:NAMED]]
+        more = f" and {len(tables) - NAMED} more" if len(tables) > NAMED else ""
+        wanted = _named(symbol, interval if bars else None)
+        raise FileRefused(f"{file} holds {', '.join(held)}{more}, and nothing of {wanted}")
+    return asked
+
+
+def _named(symbol: str | None, interval: timedelta | None) -> str:
+    length = None if interval is None else f"bars of {interval}"
+    return " in ".join(word for word in (symbol, length) if word is not None)
 
 
 def _check(tables: list[Table], check: Check, *, skip: bool) -> dict[Table, Inspection]:

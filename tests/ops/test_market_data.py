@@ -229,24 +229,109 @@ def test_trades_become_bars_up_to_the_ends_that_are_promised(friday, engine):
     assert recorded(engine) == 24
 
 
-def test_an_import_that_was_killed_is_simply_run_again(friday, engine, tmp_path, database_url):
-    file = dump_of(tmp_path / "XRPUSD_1.csv", range(20_000))
+def zipped(path, *files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(file, f"dump/{file.name}")
+    return path
+
+
+def sales_of(path, numbers):
+    path.write_text("".join(f"{FIRST + 60 * n},2,5\n" for n in numbers))
+    return path
+
+
+def plain_bars(folder):
+    return "kraken-ohlcvt", dump_of(folder / "XRPUSD_1.csv", range(20_000)), 20_000
+
+
+def zipped_bars(folder):
+    files = [dump_of(folder / f"{name}USD_1.csv", range(10_000)) for name in ("XBT", "XRP")]
+    return "kraken-ohlcvt", zipped(folder / "dump.zip", *files), 20_000
+
+
+def plain_sales(folder):
+    return "kraken-trades", sales_of(folder / "XRPUSD.csv", range(20_000)), 19_998
+
+
+def zipped_sales(folder):
+    files = [sales_of(folder / f"{name}USD.csv", range(10_000)) for name in ("XBT", "XRP")]
+    return "kraken-trades", zipped(folder / "dump.zip", *files), 19_996
+
+
+@pytest.mark.parametrize("make", [plain_bars, zipped_bars, plain_sales, zipped_sales])
+def test_an_import_that_was_killed_is_simply_run_again(
+    friday, engine, tmp_path, database_url, make
+):
+    kind, file, every = make(tmp_path)
     script = "from market import dumps; from ops.cli import main; dumps.PAGE = 100; main()"
-    command = [sys.executable, "-c", script, "import", "kraken-ohlcvt"]
+    command = [sys.executable, "-c", script, "import", kind, str(file)]
     environment = {**os.environ, "DATABASE_URL": database_url, "FRIDAY_HOME": str(tmp_path)}
     with subprocess.Popen(
-        [*command, str(file)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as killed:
         until(lambda: recorded(engine), 60, "a page on record")
         killed.kill()
     kept = recorded(engine)
 
-    code, output, _ = friday("import", "kraken-ohlcvt", file, "--json")
+    code, output, _ = friday("import", kind, file, "--json")
 
-    (done,) = json.loads(output)
     assert code == 0
-    assert 0 < kept < 20_000
-    assert recorded(engine) == 20_000 == kept + done["new"]
+    assert 0 < kept < every
+    assert recorded(engine) == every == kept + sum(one["new"] for one in json.loads(output))
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def damaged(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 4] ^= 0xFF
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("make", [zipped_bars, zipped_sales])
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(cut_short, "is a zip that was cut short"), (damaged, "cannot read")],
+)
+def test_a_zip_that_did_not_arrive_whole_is_refused(
+    friday, engine, tmp_path, *, make, spoil, reason
+):
+    kind, file, _ = make(tmp_path)
+
+    code, _, said = friday("import", kind, spoil(file))
+
+    assert (code, recorded(engine)) == (2, 0)
+    assert reason in said.splitlines()[-1]
+    assert str(file) in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize("make", [plain_bars, zipped_bars, plain_sales, zipped_sales])
+def test_a_file_of_another_market_is_refused_with_what_it_holds(friday, engine, tmp_path, make):
+    kind, file, _ = make(tmp_path)
+
+    code, _, said = friday("import", kind, file, "--symbol", "ETH/USD")
+
+    assert (code, recorded(engine)) == (2, 0)
+    assert said.startswith(f"{file} holds ")
+    assert "XRP/USD" in said
+    assert said.endswith("and nothing of ETH/USD\n")
+
+
+def test_a_dump_of_trades_is_no_dump_of_bars(friday, engine, tmp_path):
+    bars, sales = dump_of(tmp_path / "XRPUSD_1.csv", range(3)), sales_of(tmp_path / "s", range(3))
+    explained = ("--symbol", "XRP/USD", "--interval-seconds", "60")
+
+    as_bars = friday("import", "kraken-ohlcvt", sales, *explained)
+    as_sales = friday("import", "kraken-trades", bars)
+
+    assert (as_bars[0], as_sales[0], recorded(engine)) == (2, 2, 0)
+    assert "expected 7 fields, found 3" in as_bars[2]
+    assert "expected 3 fields, found 7" in as_sales[2]
 
 
 def test_gaps_tells_what_is_wrong_and_what_could_mend_it(friday, engine):
