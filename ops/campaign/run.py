@@ -9,7 +9,6 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,24 +16,21 @@ from market import history
 from market.bars import BarBuilder, interval_start
 from market.features import WARM_UP
 from market.instruments import Side, Trade
+from ops.campaign.configuration import exchange_settings, healed_within, trader_settings
 from ops.campaign.flow import ReconciliationFlow
 from ops.campaign.markets import SYMBOL, path_of
 from ops.campaign.model import scripted
 from ops.campaign.points import Points
-from ops.campaign.process import BACKOFF, TraderProcess
+from ops.campaign.process import TraderProcess
 from ops.campaign.scenario import BAR_SECONDS, Loss, Scenario
 from ops.campaign.timeline import SECOND, Timeline
-from ops.campaign.venue import FLOW_KEY, KEY, SECRET, SimulatedExchange
+from ops.campaign.venue import FLOW_KEY, KEY, SimulatedExchange
 from ops.campaign.verdict import judge, orders_of
-from ops.campaign.wires import ADDRESS, SOCKETS, Door, simulated_world
+from ops.campaign.wires import Door, simulated_world
 from sandbox.calamities import relieve
 from sandbox.instruments import BY_SYMBOL
 from sql.tables import OrderRow
 from trader import journal
-from trader.live import OWN_GHOST, SETTLE_EVERY
-from trader.settings import ExchangeSettings, TraderSettings
-from trader.settlement import LAG
-from trader.stream import PAUSES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,13 +39,6 @@ if TYPE_CHECKING:
 
 INTERVAL = timedelta(seconds=BAR_SECONDS)
 HEALING_STEP = 2.0
-# Seconds in which an order without an answer has ended, by the trader's own limits, once its
-# deadline has passed: a start, a lease that a dead connection may hold, a stream that connects
-# anew, the time it is looked for, and the next look after that. Half a minute is for orders
-# that are given since: every one must have ended at a time.
-ENDED_WITHIN = BACKOFF[-1] + OWN_GHOST + PAUSES[-1] + LAG.total_seconds() + SETTLE_EVERY
-CALM = 30.0
-PLENTY = Decimal(1_000_000)  # no limit on losses: every order costs fees, and that is no fault
 DRIFT = Decimal("1.1")  # how far a position's value may be from the limit that price moves allow
 
 
@@ -66,17 +55,6 @@ class Outcome:
     ends: Counter[str] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
-
-
-def _settings(key: str) -> ExchangeSettings:
-    return ExchangeSettings(
-        rest_url=ADDRESS,
-        public_ws_url=f"{SOCKETS}/public",
-        private_ws_url=f"{SOCKETS}/private",
-        api_key=SecretStr(key),
-        api_secret=SecretStr(SECRET),
-        request_interval_seconds=0,
-    )
 
 
 class Run:
@@ -100,23 +78,8 @@ class Run:
             storage=storage,
             exchange=self._exchange,
             door=self._door,
-            settings=TraderSettings(
-                symbols=SYMBOL,
-                bar_seconds=BAR_SECONDS,
-                order_deadline_seconds=scenario.deadline,
-                execution=scenario.policy,
-                outage_file=state.with_suffix(".outage"),
-                post_only_seconds=5.0,
-                daily_volatility=1.0,
-                max_position_usd=Decimal(scenario.most),
-                max_order_usd=Decimal(scenario.most),
-                max_gross_usd=PLENTY,
-                max_daily_loss_usd=PLENTY,
-                max_model_loss_usd=PLENTY,
-                max_drawdown_usd=PLENTY,
-                max_entries_per_hour=1000,
-            ),
-            exchange_settings=_settings(KEY),
+            settings=trader_settings(scenario, state.with_suffix(".outage")),
+            exchange_settings=exchange_settings(KEY),
             model=scripted(self._timeline, SYMBOL, BAR_SECONDS, scenario.script),
         )
         self._process.world = simulated_world(
@@ -126,7 +89,7 @@ class Run:
         self._flow = ReconciliationFlow(
             timeline=self._timeline,
             storage=storage,
-            settings=_settings(FLOW_KEY),
+            settings=exchange_settings(FLOW_KEY),
             world=simulated_world(
                 self._timeline,
                 self._exchange,
@@ -226,7 +189,7 @@ class Run:
             fault for fault in self._scenario.faults if fault["kind"] in {"late", "delay_before"}
         ]
         lingers = self._timeline.passed + max((f.get("seconds", 0) for f in late), default=0)
-        within = self._healed_within()
+        within = healed_within(self._scenario)
         until = self._timeline.passed + within
         while self._timeline.passed < until:
             self._process.go(HEALING_STEP)
@@ -236,12 +199,6 @@ class Run:
                 self._process.settle("campaign")
                 return []
         return [f"not sound {within:.0f} s after the last fault: {self._state()}"]
-
-    def _healed_within(self) -> float:
-        """Say in how many seconds the system must be sound again, untouched."""
-        death = self._scenario.death
-        away = 0.0 if death is None else death.seconds
-        return away + self._scenario.deadline + ENDED_WITHIN + CALM
 
     def _relieve(self) -> None:
         venue = self._exchange.venue

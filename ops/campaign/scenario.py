@@ -110,6 +110,7 @@ class Scenario:
     death: Death | None
     flows: tuple[float, ...]
     between: int
+    patience: float
 
     def lines(self) -> list[str]:
         """Say in a few lines what was drawn."""
@@ -117,7 +118,7 @@ class Scenario:
         return [
             f"market {self.market}, {self.bars} bars of {BAR_SECONDS} s, script {script}",
             f"{self.policy} orders of at most {self.most} USD, deadline {self.deadline:.1f} s",
-            f"latency {self.latency:.3f} s, step {self.step:.2f} s",
+            f"patience {self.patience:.0f} s, latency {self.latency:.3f} s, step {self.step:.2f} s",
             *(f"fault {fault}" for fault in self.faults),
             *(f"{crash}" for crash in self.crashes),
             *(f"{loss}" for loss in self.losses),
@@ -151,6 +152,8 @@ def draw(seed: int, number: int) -> Scenario:
         death=_death(random) if random.random() < 0.15 else None,  # noqa: PLR2004 - how often
         flows=tuple(random.uniform(0, span) for _ in range(random.choice((0, 0, 0, 1)))),
         between=random.choice((0, 0, 1, 2)),
+        # Five seconds are over before an order may be amended; in nine it is, once.
+        patience=random.choice((5.0, 9.0, 14.0)),
     )
 
 
