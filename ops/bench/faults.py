@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.bench.figures import Figure
-from ops.campaign.campaign import Result, campaign, own_storage, play
+from ops.campaign.campaign import POINTS, Result, campaign, own_storage, play
 from ops.campaign.mutations import MUTATIONS, without
 from ops.campaign.report import markdown
 from ops.campaign.scenario import draw
@@ -30,7 +30,7 @@ def measure(plan: Plan) -> list[Figure]:
         result = campaign(storage, plan.seed, runs, progress=_tell)
         caught = [rule for rule in MUTATIONS if _is_noticed(storage, plan.seed, rule)]
     click.echo(markdown(result, plan.seed), err=True)
-    return [*_figures(result, plan.seed), _mutations(caught)]
+    return [*_figures(result, plan.seed), _points(result), _mutations(caught)]
 
 
 def _one(storage: Storage, seed: int, number: int) -> Figure:
@@ -75,6 +75,16 @@ def _others(result: Result) -> int:
     known = ("lost", "doubled", "unexplained")
     lines = [line for found in result.failed.values() for line in found]
     return sum(not line.startswith(known) for line in lines)
+
+
+def _points(result: Result) -> Figure:
+    return Figure(
+        name="points of a kill that the trader passed",
+        value=float(len(POINTS) - len(result.unreached)),
+        unit=f"of {len(POINTS)}",
+        goal=len(POINTS),
+        how=f"never passed: {', '.join(result.unreached) or 'none'}",
+    )
 
 
 def _mutations(caught: list[str]) -> Figure:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ops import postgres
 from ops.campaign import markets
 from ops.campaign.run import Outcome, Run
-from ops.campaign.scenario import draw
+from ops.campaign.scenario import CRASHES, LOSSES, draw
 from ops.campaign.storage import Storage
 from sql.database import DatabaseSettings, migrate, open_engine
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 DATABASE = "campaign"
 COMPACT_EVERY = 200
+POINTS = {point for point, _, _ in CRASHES} | {*LOSSES}
 COUNTS = ("faults", "killed", "losses", "deaths", "ends", "orders")
 
 
@@ -38,6 +39,7 @@ class Result:
     failed: dict[int, list[str]] = field(default_factory=dict)
     simulated: float = 0.0
     took: float = 0.0
+    passed: Counter[str] = field(default_factory=Counter)
     counts: dict[str, Counter[str]] = field(
         default_factory=lambda: {name: Counter() for name in COUNTS}
     )
@@ -49,12 +51,18 @@ class Result:
         """Count one more run."""
         self.runs += 1
         self.simulated += outcome.seconds
+        self.passed.update(outcome.passed)
         if outcome.wrong:
             self.failed[number] = outcome.wrong
         for name in COUNTS:
             counter: Counter[str] = getattr(outcome, name)
             self.counts[name].update(counter)
             self.runs_with[name].update(kind for kind, count in counter.items() if count)
+
+    @property
+    def unreached(self) -> list[str]:
+        """The points at which something may be drawn to happen, and that no run ever passed."""
+        return sorted(POINTS - self.passed.keys())
 
     def wrong(self, word: str) -> int:
         """Count the sentences about what went wrong that begin with a word."""

@@ -49,6 +49,7 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
+    passed: Counter[str] = field(default_factory=Counter)
     killed: Counter[str] = field(default_factory=Counter)
     losses: Counter[str] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
@@ -244,6 +245,7 @@ class Run:
             wrong=wrong,
             story=self._timeline.story,
             faults=faults,
+            passed=self._points.passed,
             killed=self._points.killed,
             losses=self._storage.losses,
             deaths=Counter(self._exchange.deaths),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ops.campaign.points import Points
 
-WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE) (?:\w+\.)?(\w+)")
+WRITES = re.compile(r"\b(INSERT INTO|UPDATE) (?:\w+\.)?(\w+)")  # also within another's WITH
 # What a transaction is about, by the first of these tables that it wrote to.
 SUBJECTS = {
     "orders+": "an intent",
@@ -49,9 +49,8 @@ class WatchedCursor(Cursor):  # type: ignore[misc] # psycopg2 has no types
         self.connection.expect_server()
         self.connection.storage.points.reach("at a statement")
         text = query.decode() if isinstance(query, bytes) else str(query)
-        if found := WRITES.match(text):
-            table = found[1] + ("+" if found[0].lstrip().startswith("INSERT") else "")
-            self.connection.written |= {found[1], table}
+        for verb, table in WRITES.findall(text):
+            self.connection.written |= {table, f"{table}+" if verb.startswith("INSERT") else table}
         super().execute(query, vars)
 
 

@@ -24,6 +24,7 @@ def test_faults_and_kills_leave_every_order_accounted_for(storage):
     result = campaign(storage, SEED, RUNS)
 
     assert result.failed == {}
+    assert result.unreached == []
     assert sum(result.counts["orders"].values()) > RUNS
     assert sum(result.counts["faults"].values()) > RUNS
     assert sum(result.counts["killed"].values()) > RUNS / 4
