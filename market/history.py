@@ -16,6 +16,7 @@ from market.bars import EPOCH, Bar, interval_start
 from market.instruments import neighbours
 from sql import months
 from sql.tables import OutcomeRow, PriceBarRow
+from sql.trip import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
     from market.instruments import Beside
 
 COLUMNS = ("open", "high", "low", "close", "volume", "bought", "trades")
+BAR = """
+    SELECT market.ensure_month('price_bars', :month);
+    INSERT INTO market.price_bars (symbol, interval_seconds, start, open, high, low, close, volume,
+                                   trades, bought, source)
+    VALUES (:symbol, :interval_seconds, :start, :open, :high, :low, :close, :volume,
+            :trades, :bought, :source)
+    ON CONFLICT DO NOTHING
+"""
 
 
 def read_bars(
@@ -73,6 +82,11 @@ def record_bars(session: Session, bars: Iterable[Bar], source: str) -> int:
     months.ensure(session, "price_bars", (bar.start for bar in kept))
     statement = insert(PriceBarRow).on_conflict_do_nothing().returning(PriceBarRow.start)
     return len(session.execute(statement, rows).all())
+
+
+def recording(bar: Bar, source: str) -> Statement:
+    """Write down one complete bar as `record_bars` does, in a trip with other statements."""
+    return Statement(BAR, _row(bar, source) | {"month": months.month_of(bar.start)})
 
 
 def last_bars(

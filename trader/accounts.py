@@ -10,11 +10,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import case, func, select, text
+from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from market.instruments import Side
 from sql.tables import AdjustmentRow, EquityMarkRow, FillRow, HaltRow, LedgerEntryRow
+from sql.trip import Statement
 from trader import ledger
 from trader.limits import Standing
 from trader.position import Position
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
     from trader.ledger import Line
 
 
-MARK = text("""
+MARK = """
     INSERT INTO equity_marks (at, profit) VALUES (:at, :profit)
     ON CONFLICT (at) DO UPDATE SET profit = excluded.profit
-""")
+"""
 
 
 def position(session: Session, symbol: str) -> Position:
@@ -83,9 +84,9 @@ def profit(
     return sum(worths, nothing)
 
 
-def mark_equity(session: Session, at: datetime, profit: Decimal) -> None:
+def equity_mark(at: datetime, profit: Decimal) -> Statement:
     """Write down the profit at a bar's end; the last word on a moment stands."""
-    session.execute(MARK, {"at": at, "profit": profit})
+    return Statement(MARK, {"at": at, "profit": profit})
 
 
 def marks(

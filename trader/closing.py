@@ -6,8 +6,7 @@ and its intent are in it, so that committing and then sending is all that is lef
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from sqlalchemy import func, select
 
 from market import history
 from market.bars import interval_start
+from sql import trip
 from sql.tables import OrderRow
 from trader import accounts, journal, outlook, record, risk, strategy
 from trader.execution import Policy
@@ -24,9 +24,13 @@ from trader.orders import Order, client_order_id
 from trader.supervision import Supervision
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from sqlalchemy.orm import Session
 
     from market.bars import Bar
+    from sql.trip import Statement
     from trader.desk import Desk, Score
     from trader.limits import Verdict, View
     from trader.outlook import Books, Circumstances
@@ -35,8 +39,6 @@ if TYPE_CHECKING:
 
 NOTHING = Decimal(0)
 FIRST_ATTEMPT = 1
-# Of a market and a view, what a decision's inputs need not repeat: it is in other rows.
-ELSEWHERE = {"instrument", "limits", "sent", "acts", "appetite"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,10 @@ class _Turn:
         return interval_start(self.around.now, self.desk.interval)
 
     @property
+    def interval_seconds(self) -> int:
+        return int(self.desk.interval.total_seconds())
+
+    @property
     def decision_id(self) -> str:
         return record.decision_id(self.desk.symbol, self.bar_start) + self.suffix
 
@@ -61,25 +67,25 @@ class _Turn:
 def close_bar(
     session: Session, desk: Desk, bar: Bar, around: Circumstances, memory: Memory | None = None
 ) -> Order | None:
-    """Take a closed bar in and return the order to send, if there is one.
+    """Take a closed bar in, write it down, and return the order to send, if there is one.
 
     What the memory holds for the bar's end is not read again unless the record has changed.
     """
     memory = memory or Memory()
     books = outlook.open_books(session, desk, around, memory=memory, at=bar.end)
     turn = _Turn(session, desk, around, books)
-    if _mark_equity(turn, bar):
-        memory.marked(bar.end)
-    beside = history.closes_beside(session, bar.symbol, bar.interval, bar.start)
+    written = [history.recording(bar, "live"), *_mark_equity(turn, bar, memory)]
+    beside = memory.beside(session, desk, bar.start)
     scores = Supervision(session, desk, around, turn.books).scores(desk.take(bar, beside))
-    ids = {score.model.version: _record_score(turn, score) for score in scores}
+    written += [_prediction(turn, score) for score in scores]
     leading = next((score for score in scores if score.model.role == "production"), None)
     desk.leading, desk.worked = None, None
     if leading is None:
+        trip.run(session, written)
         desk.last_word = desk.without_a_score()
         return None
-    desk.leading = leading, ids[leading.model.version]
-    return _decide(turn, around.policy)
+    desk.leading = leading
+    return _decide(turn, around.policy, written)
 
 
 def decide_again(
@@ -126,13 +132,13 @@ def flatten(
     if isinstance(verdict, Refused):
         turn = replace(turn, suffix=f"{turn.suffix}-{verdict.code}")
         wanted = _refused(wanted, verdict)
-    return _record(turn, wanted, None, _plain(view))
+    return _record(turn, wanted, None, record.plain(view))
 
 
-def _decide(turn: _Turn, policy: Policy) -> Order | None:
+def _decide(turn: _Turn, policy: Policy, written: Sequence[Statement] = ()) -> Order | None:
     desk = turn.desk
     assert desk.leading is not None
-    score, prediction_id = desk.leading
+    score = desk.leading
     held = turn.books.held.get(desk.symbol, NOTHING)
     inputs = _origin(score)
     if desk.quote is None:
@@ -147,24 +153,28 @@ def _decide(turn: _Turn, policy: Policy) -> Order | None:
             if isinstance(verdict, Refused):
                 wanted = _refused(wanted, verdict)
                 _latch(turn, verdict)
-        inputs |= _plain(now) | ({} if view is None else {"risk": _plain(view)})
-    return _record(turn, wanted, prediction_id, inputs)
+        inputs |= record.plain(now) | ({} if view is None else {"risk": record.plain(view)})
+    return _record(turn, wanted, score, inputs, written)
 
 
 def _record(
-    turn: _Turn, wanted: Wanted, prediction_id: int | None, inputs: dict[str, Any]
+    turn: _Turn,
+    wanted: Wanted,
+    score: Score | None,
+    inputs: dict[str, Any],
+    written: Sequence[Statement] = (),
 ) -> Order | None:
     turn.desk.last_word = wanted.reason
-    decided = record.record_decision(
-        turn.session,
+    decision = record.decision(
         wanted,
         symbol=turn.desk.symbol,
         bar_start=turn.bar_start,
-        prediction_id=prediction_id,
         inputs=inputs,
         at=turn.around.now,
+        scored=None if score is None else (score.model.version, turn.interval_seconds),
         suffix=turn.suffix,
     )
+    decided = trip.run(turn.session, [*written, decision])
     return None if decided is None else _intend(turn, decided, wanted)
 
 
@@ -178,15 +188,15 @@ def _refused(wanted: Wanted, verdict: Refused) -> Wanted:
     )
 
 
-def _mark_equity(turn: _Turn, bar: Bar) -> bool:
+def _mark_equity(turn: _Turn, bar: Bar, memory: Memory) -> list[Statement]:
     standing = turn.books.standing
     if standing is None:
-        return False
-    accounts.mark_equity(turn.session, bar.end, standing.profit)
+        return []
+    memory.marked(bar.end)
     lost = risk.breach(standing, turn.around.limits)
     if lost is not None and turn.books.account.state is State.ACTIVE:
         _latch(turn, lost)
-    return True
+    return [accounts.equity_mark(bar.end, standing.profit)]
 
 
 def _latch(turn: _Turn, verdict: Refused) -> None:
@@ -221,12 +231,11 @@ def _intend(turn: _Turn, decision_id: str, wanted: Wanted) -> Order | None:
     return order
 
 
-def _record_score(turn: _Turn, score: Score) -> int:
+def _prediction(turn: _Turn, score: Score) -> Statement:
     contract = score.model.served.contract
-    return record.record_prediction(
-        turn.session,
+    return record.prediction(
         symbol=turn.desk.symbol,
-        interval_seconds=contract.interval_seconds,
+        interval_seconds=turn.interval_seconds,
         bar_start=turn.bar_start,
         model_version=score.model.version,
         role=score.model.role,
@@ -270,26 +279,3 @@ def _origin(score: Score) -> dict[str, Any]:
         "artifact_sha256": score.model.artifact_sha256,
         "probability": score.probability,
     }
-
-
-def _plain(given: Any) -> dict[str, Any]:
-    """Put what was known into JSON: amounts and times as text, exactly as they were."""
-    return {
-        field.name: _word(getattr(given, field.name))
-        for field in fields(given)
-        if field.name not in ELSEWHERE
-    }
-
-
-def _word(value: Any) -> Any:
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case datetime():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case Decimal():
-            return f"{value.normalize():f}"
-        case _:
-            return _plain(value)

@@ -68,7 +68,7 @@ class Desk:
     track: Track | None = None  # what came of what the model in production said
     refusals: dict[str, str] = field(default_factory=dict)
     last_bar: Bar | None = None
-    leading: tuple[Score, int] | None = None  # the last bar's, with its prediction's id
+    leading: Score | None = None  # what the model in production made of the last bar
     worked: str | None = None  # an order that rests for the last bar's decision
     last_word: str = "waiting for the first bar"
 

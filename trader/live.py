@@ -348,7 +348,6 @@ class Trader:
             self._warm(desk, bar)
         began = self.world.monotonic()
         with self.lease.transaction() as session:
-            history.record_bars(session, [bar], "live")
             order = close_bar(session, desk, bar, self._circumstances(desk), self.memory)
         taken = self.world.monotonic() - began
         if order is not None:

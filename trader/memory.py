@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Integer, func, select, text
 
+from market import history
 from market.instruments import Side
 from sql.tables import DecisionRow, OrderEventRow, OrderRow, PriceBarRow
 from trader import accounts, journal, record
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from market.instruments import Beside
     from trader.desk import Desk
     from trader.limits import State
     from trader.orders import Order
@@ -106,10 +108,19 @@ class Memory:
         self._sums: Sums | None = None
         self._accounts: dict[datetime, Account] = {}
         self._markets: dict[str, Market] = {}
+        self._beside: dict[str, tuple[datetime, Beside]] = {}
 
     def look(self, session: Session, desk: Desk, at: datetime) -> tuple[Account, Market]:
         """Return what holds of the account and a market at this very moment."""
         return self._look(session, stamp(session), desk, at)
+
+    def beside(self, session: Session, desk: Desk, start: datetime) -> Beside:
+        """Return the neighbours' closes before a bar; one that is on record never changes."""
+        kept = self._beside.get(desk.symbol)
+        if kept is None or kept[0] != start or None in kept[1]:
+            closes = history.closes_beside(session, desk.symbol, desk.interval, start)
+            kept = self._beside[desk.symbol] = start, closes
+        return kept[1]
 
     def prepare(self, session: Session, desks: Iterable[Desk]) -> Sums:
         """Read what the next bar of every market will ask for, and return the sums."""
@@ -117,6 +128,7 @@ class Memory:
         for desk in desks:
             if desk.last_bar is not None:
                 self._look(session, now, desk, desk.last_bar.end + desk.interval)
+                self.beside(session, desk, desk.last_bar.end)
         for at in sorted(self._accounts)[: -len(self._markets) or None]:
             del self._accounts[at]
         return self._read_sums(session)

@@ -5,11 +5,14 @@ Like the journal of orders, every function works in the caller's transaction.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from market.instruments import Instrument
 from sql import promotions
@@ -17,14 +20,13 @@ from sql.tables import (
     HaltRow,
     InstrumentRow,
     ModelDeploymentRow,
-    PredictionRow,
     PromotionRow,
     TraderStatusRow,
 )
+from sql.trip import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -33,20 +35,26 @@ if TYPE_CHECKING:
 
 # What is written between a bar's end and its order is spelt out: SQLAlchemy would put an insert
 # that may meet a conflict into words anew each time, which takes longer than PostgreSQL does.
-PREDICTION = text("""
+PREDICTION = """
     INSERT INTO predictions (symbol, interval_seconds, bar_start, model_version, role, probability,
                              horizon_bars, feature_hash, features, at)
     VALUES (:symbol, :interval_seconds, :bar_start, :model_version, :role, :probability,
-            :horizon_bars, :feature_hash, :features, :at)
-    ON CONFLICT (symbol, interval_seconds, bar_start, model_version) DO NOTHING RETURNING id
-""").bindparams(bindparam("features", type_=JSONB))
-DECISION = text("""
+            :horizon_bars, :feature_hash, CAST(:features AS jsonb), :at)
+    ON CONFLICT (symbol, interval_seconds, bar_start, model_version) DO NOTHING
+"""
+DECISION = """
     INSERT INTO decisions (id, symbol, bar_start, prediction_id, action, wanted, held,
                            expected_value, cost, reason_code, reason, inputs, at)
-    VALUES (:id, :symbol, :bar_start, :prediction_id, :action, :wanted, :held,
-            :expected_value, :cost, :reason_code, :reason, :inputs, :at)
+    VALUES (:id, :symbol, :bar_start,
+            (SELECT id FROM predictions
+             WHERE symbol = :symbol AND interval_seconds = :interval_seconds
+                   AND bar_start = :bar_start AND model_version = :model_version),
+            :action, :wanted, :held, :expected_value, :cost, :reason_code, :reason,
+            CAST(:inputs AS jsonb), :at)
     ON CONFLICT (id) DO NOTHING RETURNING id
-""").bindparams(bindparam("inputs", type_=JSONB))
+"""
+# Of a market and a view, what a decision's inputs need not repeat: it is in other rows.
+ELSEWHERE = {"instrument", "limits", "sent", "acts", "appetite"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +73,7 @@ def decision_id(symbol: str, bar_start: datetime) -> str:
     return f"{symbol.replace('/', '-').lower()}-{bar_start:%Y%m%dT%H%M%SZ}"
 
 
-def record_prediction(
-    session: Session,
+def prediction(
     *,
     symbol: str,
     interval_seconds: int,
@@ -78,13 +85,9 @@ def record_prediction(
     feature_hash: str,
     features: Sequence[float],
     at: datetime,
-) -> int:
-    """Write down a score before its outcome exists; the first one of a bar stands.
-
-    Returns:
-        The prediction's id, also when it was there already.
-    """
-    written: int | None = session.scalar(
+) -> Statement:
+    """Write down a score before its outcome exists; the first one of a bar stands."""
+    return Statement(
         PREDICTION,
         {
             "symbol": symbol,
@@ -95,47 +98,46 @@ def record_prediction(
             "probability": probability,
             "horizon_bars": horizon_bars,
             "feature_hash": feature_hash,
-            "features": [float(value) for value in features],
+            "features": json.dumps([float(value) for value in features]),
             "at": at,
         },
     )
-    if written is not None:
-        return written
-    return session.scalars(
-        select(PredictionRow.id).where(
-            PredictionRow.symbol == symbol,
-            PredictionRow.interval_seconds == interval_seconds,
-            PredictionRow.bar_start == bar_start,
-            PredictionRow.model_version == model_version,
-        )
-    ).one()
 
 
-def record_decision(
-    session: Session,
+def decision(
     wanted: Wanted,
     *,
     symbol: str,
     bar_start: datetime,
-    prediction_id: int | None,
     inputs: dict[str, Any],
     at: datetime,
+    scored: tuple[int, int] | None = None,
     suffix: str = "",
-) -> str | None:
+) -> Statement:
     """Write down what was decided on a bar, also when it was to do nothing.
 
-    A suffix tells a later decision on the same bar from its first.
+    Args:
+        wanted: The decision.
+        symbol: The market.
+        bar_start: The bar.
+        inputs: What was known.
+        at: When it was decided.
+        scored: The model's version and its bars' seconds, whose prediction it follows.
+        suffix: Tells a later decision on the same bar from its first.
 
     Returns:
-        The decision's id, or None if this bar was decided before: do not act twice.
+        What writes it, and gives its id, or None if this bar was decided before: do not act
+        twice.
     """
-    found: str | None = session.scalar(
+    version, seconds = scored or (None, None)
+    return Statement(
         DECISION,
         {
             "id": decision_id(symbol, bar_start) + suffix,
             "symbol": symbol,
             "bar_start": bar_start,
-            "prediction_id": prediction_id,
+            "model_version": version,
+            "interval_seconds": seconds,
             "action": wanted.action,
             "wanted": wanted.target,
             "held": wanted.held,
@@ -143,11 +145,10 @@ def record_decision(
             "cost": wanted.cost,
             "reason_code": wanted.reason_code,
             "reason": wanted.reason,
-            "inputs": inputs,
+            "inputs": json.dumps(inputs),
             "at": at,
         },
     )
-    return found
 
 
 def record_deployment(
@@ -256,3 +257,26 @@ def current_halts(session: Session) -> list[Halt]:
 def current_halt(session: Session) -> Halt | None:
     """Return the oldest halt nobody has lifted."""
     return next(iter(current_halts(session)), None)
+
+
+def plain(given: Any) -> dict[str, Any]:
+    """Put what was known into words for JSON: amounts and times exactly as they were."""
+    return {
+        field.name: _word(getattr(given, field.name))
+        for field in fields(given)
+        if field.name not in ELSEWHERE
+    }
+
+
+def _word(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case Decimal():
+            return f"{value.normalize():f}"
+        case _:
+            return plain(value)

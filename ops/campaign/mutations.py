@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from market import history
 from trader import journal
 from trader.closing import close_bar
 from trader.exchange import Exchange
@@ -30,7 +29,6 @@ def _send_before_commit(self: Trader, desk: Desk, bar: Bar) -> None:
         self._warm(desk, bar)
     answer, order = None, None
     with Session(self.engine) as session, session.begin():
-        history.record_bars(session, [bar], "live")
         order = close_bar(session, desk, bar, self._circumstances(desk), self.memory)
         if order is not None:
             answer = self.exchange.place(order)

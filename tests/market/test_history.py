@@ -15,9 +15,11 @@ from market.history import (
     last_bars,
     read_bars,
     record_bars,
+    recording,
     settle_outcomes,
 )
 from sql.tables import OutcomeRow
+from sql.trip import run
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -68,6 +70,15 @@ def test_the_closes_beside_a_bar_are_those_of_the_neighbours_bars_before(engine)
     assert live == warming == [(Decimal(1), None), (Decimal(2), None)]
     assert list(table["peer"]) == [1.0, 2.0]
     assert table["leader"].isna().all()
+
+
+def test_a_bar_written_on_a_trip_is_the_bar_that_is_written_alone(session):
+    run(session, [recording(a_bar(0, "0.1234567"), "live"), recording(a_bar(0, "9"), "live")])
+    record_bars(session, [a_bar(1, "0.1234567")], "test")
+
+    first, second = (bar for bar, _ in last_bars(session, "XRP/USD", MINUTE, 2))
+    assert first == a_bar(0, "0.1234567")
+    assert replace(second, start=first.start) == first
 
 
 def test_a_bar_told_twice_counts_once_and_stays_as_it_was(session):

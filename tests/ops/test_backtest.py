@@ -21,6 +21,7 @@ from ops.cli import main
 from registry import registration
 from registry.settings import ModelRegistrySettings
 from registry.store import open_registry, version
+from sql import trip
 from sql.database import DatabaseSettings, open_engine
 from trader import record
 from trader.paper import Traded
@@ -153,15 +154,14 @@ def test_a_registered_version_is_played_shown_and_kept(friday, registry, registe
 def test_the_book_on_record_is_measured(friday, recorded, registered, taught):
     at = taught[0].index[-50].to_pydatetime()
     quote = {"symbol": "XRP/USD", "at": at.isoformat(), "bid": "1.999", "ask": "2.001"}
-    record.record_decision(
-        recorded,
+    decision = record.decision(
         nothing(Decimal(0), "no_edge", "no edge"),
         symbol="XRP/USD",
         bar_start=at,
-        prediction_id=None,
         inputs={"quote": quote, "risk": {"bid_depth": "5000", "ask_depth": "4000"}},
         at=at + MINUTE,
     )
+    trip.run(recorded, [decision])
     recorded.commit()
 
     code, output, _ = friday("--version", str(registered), "--no-store")

@@ -19,6 +19,7 @@ from market.bars import Bar
 from market.instruments import Quote
 from registry.contract import Contract
 from registry.served import ServedModel
+from sql import trip
 from sql.tables import DecisionRow, OrderRow, PredictionRow
 from trader import accounts, deployment, journal, ledger, record
 from trader.closing import close_bar, decide_again, flatten
@@ -280,7 +281,7 @@ def test_a_loss_beyond_the_limit_halts_entries_until_a_person_resumes(session, d
     desk.models["production"] = model(booster, gain=0.05)
     bought = close_bar(session, desk, LAST, AROUND)
     settle(session, bought, filled=bought.quantity)
-    accounts.mark_equity(session, START - timedelta(minutes=1), Decimal(400))
+    trip.run(session, [accounts.equity_mark(START - timedelta(minutes=1), Decimal(400))])
 
     following = bar(features.WARM_UP + 1)
     close_bar(session, desk, following, replace(AROUND, now=following.end))
@@ -290,7 +291,7 @@ def test_a_loss_beyond_the_limit_halts_entries_until_a_person_resumes(session, d
 
 
 def test_a_loss_halts_even_where_nothing_would_be_bought(session, desk):
-    accounts.mark_equity(session, START - timedelta(minutes=1), Decimal(400))
+    trip.run(session, [accounts.equity_mark(START - timedelta(minutes=1), Decimal(400))])
 
     close_bar(session, desk, LAST, AROUND)
 

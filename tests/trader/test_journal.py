@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from test_strategy import situation
 
 from market.instruments import Side
-from sql import explanation, promotions, reads
+from sql import explanation, promotions, reads, trip
 from trader import accounts, journal, ledger, record
 from trader.errors import IllegalTransition, OrderUnknown
 from trader.orders import (
@@ -105,7 +105,7 @@ def test_profit_is_what_trades_brought_and_what_is_held_at_its_price(session):
 
 
 def mark(session, profit, **before):
-    accounts.mark_equity(session, NOON - timedelta(**before), Decimal(profit))
+    trip.run(session, [accounts.equity_mark(NOON - timedelta(**before), Decimal(profit))])
 
 
 def standing(session, profit, vouched=None):
@@ -266,18 +266,18 @@ def explained_order(session):
         artifact_sha256="sha",
         at=NOON - timedelta(minutes=1),
     )
-    scored = record.record_prediction(session, **prediction)
-    assert record.record_prediction(session, **prediction | {"probability": 0.1}) == scored
+    again = prediction | {"probability": 0.1}
+    trip.run(session, [record.prediction(**prediction), record.prediction(**again)])
     decided = {
         "symbol": "XRP/USD",
         "bar_start": NOON,
-        "prediction_id": scored,
+        "scored": (prediction["model_version"], prediction["interval_seconds"]),
         "inputs": {},
         "at": NOON,
     }
     wanted = decide(situation())
-    decision = record.record_decision(session, wanted, **decided)
-    assert record.record_decision(session, wanted, **decided) is None
+    decision = trip.run(session, [record.decision(wanted, **decided)])
+    assert trip.run(session, [record.decision(wanted, **decided)]) is None
     sent = order(decision_id=decision, id=client_order_id(decision, 1))
     journal.record_intent(session, sent)
     journal.record_event(session, sent.id, accepted("OABC"))

@@ -1,5 +1,6 @@
 """What was read ahead of a decision is used only as long as the record still says the same."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,7 +9,9 @@ from orders_of_ours import NOON, XRP, accepted, cancelled, filled, order
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
+from market import history
 from market.bars import Bar
+from sql import trip
 from trader import accounts, journal, ledger, record
 from trader.desk import Desk
 from trader.memory import Memory
@@ -36,7 +39,7 @@ def memory(engine, desk):
         journal.record_event(session, first.id, filled(10, "T1"))
         lines = ledger.opening_lines("USD", Decimal(1_000))
         accounts.record_adjustment(session, "opening:USD", lines, reason="r", who="t", at=NOON)
-        accounts.mark_equity(session, NOON, Decimal(5))
+        trip.run(session, [accounts.equity_mark(NOON, Decimal(5))])
         made = Memory()
         made.prepare(session, [desk])
     return made
@@ -95,7 +98,7 @@ def test_a_change_that_took_its_number_first_and_was_committed_last_is_seen(engi
 
 def test_a_mark_of_equity_counts_for_the_next_bar(engine, desk, memory):
     with Session(engine) as session, session.begin():
-        accounts.mark_equity(session, NOON, Decimal(90))
+        trip.run(session, [accounts.equity_mark(NOON, Decimal(90))])
         memory.marked(NOON)
 
         account, _ = memory.look(session, desk, NEXT)
@@ -115,6 +118,20 @@ def test_what_was_prepared_is_not_read_again(engine, desk, memory):
         memory.look(session, desk, NEXT + MINUTE)
     assert len(statements) > 5
     assert not any("sum(fills" in statement for statement in statements)
+
+
+def test_neighbours_are_asked_for_until_both_are_on_record(engine, desk, memory):
+    peer = replace(desk.last_bar, symbol="DOGE/USD")
+    with Session(engine) as session:
+        history.record_bars(session, [peer], "test")
+        assert memory.beside(session, desk, NOON) == (2, None)
+
+        history.record_bars(session, [replace(peer, symbol="BTC/USD")], "test")
+        assert memory.beside(session, desk, NOON) == (2, 2)
+        session.rollback()
+
+        assert memory.beside(session, desk, NOON) == (2, 2)
+        assert memory.beside(session, desk, NEXT) == (None, None)
 
 
 def test_sums_that_differ_though_nothing_was_added_are_told(engine, memory):

@@ -229,7 +229,7 @@ def test_a_version_that_a_person_rolled_back_from_is_not_gone_back_to(session, d
 def test_what_was_decided_is_decided_again_as_it_was_scored_and_not_by_the_newcomer(
     session, desk, sound
 ):
-    desk.leading = (object(), 1)
+    desk.leading = object()
     take_up(session, desk, loaded(verified(sound), 2))
     assert desk.leading is not None
 
