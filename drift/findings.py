@@ -64,15 +64,32 @@ def lost_edge(
     )
 
 
-def lost_calibration(probability: Floats, rose: Floats, *, alpha: float = 0.01) -> Finding:
+def lost_calibration(
+    probability: Floats,
+    rose: Floats,
+    *,
+    recent: int,
+    checks: float,
+    false_alarms: float = 0.1,
+) -> Finding:
     """Ask whether the model's probabilities have stopped meaning what they say.
 
-    Over the whole life of a version the chance of a false alarm is `alpha`.
+    Every check bets anew from where its scores begin, so each has its part of the chance of a
+    false alarm. Evidence of the days before was judged by the checks of those days.
+
+    Args:
+        probability: Of a rise, for bars whose outcomes do not overlap, oldest first.
+        rose: 1.0 or 0.0, the same shape.
+        recent: How many of the last scores lie in the current window.
+        checks: How many there are in a quarter of a year.
+        false_alarms: How many of those may alarm, on average and at most, about a model that
+            is right within the tolerance.
     """
     if len(rose) < FEWEST_OUTCOMES:
         return _few_outcomes(Kind.CALIBRATION, len(rose))
-    evidence = float(performance.log_miscalibration(probability, rose).max())
-    limit = log(1 / alpha)
+    path = performance.log_miscalibration(probability, rose)
+    evidence = float(path[-max(recent, 1) :].max())
+    limit = log(checks / false_alarms)
     return Finding(
         kind=Kind.CALIBRATION,
         testable=True,
@@ -80,8 +97,9 @@ def lost_calibration(probability: Floats, rose: Floats, *, alpha: float = 0.01) 
         statistic=evidence,
         threshold=limit,
         reason=f"rises came in {rose.mean():.1%} of cases where the model expected "
-        f"{probability.mean():.1%} (log evidence {evidence:.1f} of {limit:.1f})",
-        detail={"outcomes": len(rose)},
+        f"{probability.mean():.1%} (log evidence {evidence:.1f} of {limit:.1f} that it is wrong "
+        f"by more than {performance.TOLERANCE:g})",
+        detail={"outcomes": len(rose), "now": float(path[-1])},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from drift import findings
 from drift.verdict import Finding, Kind
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
 OUTCOME = "forward_return"
 PROBABILITY = "probability"
@@ -58,15 +59,23 @@ def examine(window: Window) -> list[Finding]:
     known = _rose(window.reference[OUTCOME].dropna(), window.cost)
     told, before = window.scores[PROBABILITY], window.scores.index < pd.Timestamp(window.start)
     names = [str(name) for name in window.reference if name != OUTCOME]
+    recent = int((apart.index >= pd.Timestamp(window.start)).sum())
+    quarter = timedelta(days=findings.DAYS_A_QUARTER)
     return [
         findings.lost_edge(
             probability,
             rose,
             base_rate=float(known.mean()) if len(known) else np.nan,
-            recent=int((apart.index >= pd.Timestamp(window.start)).sum()),
+            recent=recent,
             a_day=86_400 / (window.interval.total_seconds() * window.horizon_bars),
         ),
-        findings.lost_calibration(probability, rose),
+        findings.lost_calibration(
+            probability,
+            rose,
+            recent=recent,
+            # A window is looked at once.
+            checks=quarter / (window.end - window.start),
+        ),
         findings.moved(Kind.PREDICTION, PROBABILITY, _floats(told[before]), _floats(told[~before])),
         findings.moved_features(
             {name: _floats(window.reference[name]) for name in names},

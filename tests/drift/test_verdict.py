@@ -63,6 +63,10 @@ def test_an_alarm_long_past_does_not_sound_again():
     assert not edge(troubled, probability, recent=200).alarm
 
 
+def calibration(rose, said, *, recent=100, checks=270):
+    return lost_calibration(np.full(len(rose), said), rose, recent=recent, checks=checks)
+
+
 def test_few_outcomes_are_not_judged():
     found = edge(np.ones(29), np.full(29, 0.1))
 
@@ -73,8 +77,46 @@ def test_few_outcomes_are_not_judged():
 def test_probabilities_that_stopped_meaning_what_they_say_are_found():
     rose = (np.random.default_rng(3).random(300) < 0.6).astype(float)
 
-    assert lost_calibration(np.full(300, 0.3), rose).alarm
-    assert not lost_calibration(np.full(300, 0.6), rose).alarm
+    assert calibration(rose, 0.3).alarm
+    assert not calibration(rose, 0.6).alarm
+
+
+def test_a_model_that_was_always_wrong_by_less_than_the_tolerance_has_not_drifted():
+    rng = np.random.default_rng(6)
+
+    # Four weeks on end, as a gate that has few outcomes lets models through.
+    assert not any(calibration((rng.random(4000) < 0.5).astype(float), 0.47).alarm for _ in "1234")
+
+
+def test_the_more_checks_there_are_the_more_evidence_each_needs():
+    rose = (np.random.default_rng(3).random(300) < 0.6).astype(float)
+
+    often, seldom = calibration(rose, 0.45, checks=270), calibration(rose, 0.45, checks=1)
+
+    assert often.threshold == pytest.approx(seldom.threshold + np.log(270))
+    assert (often.alarm, seldom.alarm) == (False, True)
+
+
+def test_probabilities_that_were_wrong_long_ago_do_not_ask_for_a_model_again():
+    rng = np.random.default_rng(7)
+    rose = (rng.random(2000) < np.where(np.arange(2000) < 150, 0.9, 0.5)).astype(float)
+
+    assert calibration(rose[:200], 0.5, recent=100).alarm
+    assert not calibration(rose, 0.5, recent=100).alarm
+
+
+def test_a_right_model_that_is_checked_for_a_quarter_is_seldom_called_wrong():
+    rng, alarms = np.random.default_rng(8), 0
+    for _ in range(20):
+        said = 1 / (1 + np.exp(-rng.normal(0, 0.5, 12_960)))
+        rose = (rng.random(12_960) < said).astype(float)
+        ends = range(48, 12_961, 48)
+        windows = [slice(max(end - 2064, 0), end) for end in ends]
+        found = [lost_calibration(said[w], rose[w], recent=48, checks=270) for w in windows]
+        alarms += sum(one.alarm for one in found)
+
+    # 0.1 a quarter at most, so two in twenty.
+    assert alarms <= 2
 
 
 def test_moved_predictions_are_found_and_named():
