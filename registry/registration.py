@@ -168,18 +168,23 @@ def _log_run(client: MlflowClient, offer: _Offer, run_id: str, model_id: str, fo
 def _dataset(candidate: Candidate) -> object:
     from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415 - mlflow takes seconds to import
 
-    contract = candidate.contract
+    contract, data = candidate.contract, candidate.data
     source = {
         "table": "market.price_bars",
         "symbol": contract.symbol,
         "interval_seconds": contract.interval_seconds,
-        "sha256": contract.data_hash,
+        "start": data.start.isoformat(),
+        "end": data.end.isoformat(),
+        "sha256": data.sha256,
     }
+    columns = [{"type": "double", "name": name, "required": False} for name in data.columns]
     dataset = Dataset(
         name=f"{model_name(contract.symbol)} bars",
-        digest=contract.data_hash[:DIGEST_DIGITS],
+        digest=data.sha256[:DIGEST_DIGITS],
         source_type="postgresql",
         source=msgspec.json.encode(source).decode(),
+        schema=msgspec.json.encode({"mlflow_colspec": columns}).decode(),
+        profile=msgspec.json.encode({"num_rows": data.bars}).decode(),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
 

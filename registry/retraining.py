@@ -9,7 +9,17 @@ import numpy as np
 from scipy import stats
 
 from registry import contract as terms
-from registry import evaluation, leaks, openings, overfitting, probes, rivalry, served, training
+from registry import (
+    evaluation,
+    leaks,
+    openings,
+    overfitting,
+    probes,
+    rivalry,
+    served,
+    snapshot,
+    training,
+)
 from registry.contract import Contract
 from registry.errors import TrainingRefused
 from registry.gate import Evidence, Verdict, judge
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
     from registry.search import Found
     from registry.served import ServedModel
     from registry.settings import StudySettings
+    from registry.snapshot import Snapshot
     from registry.training import Course, Model, Plan
 
 
@@ -87,6 +98,7 @@ class Candidate:
     The three byte strings are the artifacts as they are registered and served.
     """
 
+    data: Snapshot
     contract: Contract
     model_ubj: bytes
     contract_json: bytes
@@ -123,14 +135,16 @@ def retrain(
         TrainingRefused: The bars cannot teach anything that could be checked.
     """
     features = _seen(bars, compute)
-    data_hash = training.fingerprint(bars)
     table = _label(bars["close"], plan)
     course = training.prepare(features, table, plan)
-    found = search(course, settings, market=origin.symbol, name=study_name(origin, plan, data_hash))
+    data = snapshot.take(bars, plan.interval)
+    found = search(
+        course, settings, market=origin.symbol, name=study_name(origin, plan, data.sha256)
+    )
     model, folds = training.finish(course, found.params)
     model_ubj = probes.model_bytes(model)
-    draft = _contract(origin, course, model, model_ubj, data_hash)
-    hold_out = _examine(course, model, openings.Log(settings, origin.symbol), origin, data_hash)
+    draft = _contract(origin, course, model, model_ubj, data.sha256)
+    hold_out = _examine(course, model, openings.Log(settings, origin.symbol), origin, data.sha256)
     loaded = served.ServedModel(contract=draft, booster=served.read_booster(model_ubj))
     evidence = replace(
         _evidence(course, found, folds, hold_out),
@@ -141,6 +155,7 @@ def retrain(
     verdict = judge(evidence)
     contract = replace(draft, gate_passed=verdict.passed, gate_reason=verdict.reason)
     return Candidate(
+        data=data,
         contract=contract,
         model_ubj=model_ubj,
         contract_json=terms.to_json(contract),

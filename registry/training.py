@@ -7,7 +7,6 @@ The hold-out is examined once, by the very model that is registered.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -214,14 +213,6 @@ def cross_calibrate(
 def to_matrix(features: pd.DataFrame) -> NDArray[np.float32]:
     """Cross to the precision in which models are taught and served."""
     return features.to_numpy(dtype=np.float32)
-
-
-def fingerprint(bars: pd.DataFrame) -> str:
-    """Return the SHA-256 of the bars' times and values, so that their use can be proved."""
-    hashed = sha256(",".join(bars.columns).encode())
-    hashed.update(pd.DatetimeIndex(bars.index).as_unit("ns").asi8.tobytes())
-    hashed.update(bars.to_numpy(dtype=np.float64).tobytes())
-    return hashed.hexdigest()
 
 
 def within(rows: NDArray[np.intp], split: Split) -> Split:

@@ -32,7 +32,7 @@ PURE = {
     ),
     "registry": (
         "baseline contract evaluation fitting gate labels leaks numbering overfitting overriding"
-        " rivalry scorer splits uniqueness"
+        " rivalry scorer snapshot splits uniqueness"
     ),
     "sandbox": (
         "accounts amendment book candles checks choices chronicle entry errors exchange faults"

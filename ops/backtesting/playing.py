@@ -13,7 +13,7 @@ from market import features
 from ops.backtesting import gathering, report
 from ops.backtesting.report import Subject
 from ops.errors import AnswerIsNo
-from registry import training
+from registry import snapshot
 from trader import backtest
 from trader.paper import Outcome, Tape, Terms
 from trader.settings import TraderSettings
@@ -87,7 +87,7 @@ def play(engine: Engine, client: MlflowClient, version: RegisteredVersion, asked
         start=counted.index[0].to_pydatetime(),
         end=end,
         bars=len(counted),
-        data_hash=training.fingerprint(bars),
+        data_hash=snapshot.fingerprint(bars),
         sources=(
             *_costs(terms, measured, asked, spread[warming:]),
             *_rules(counted, contract.trained_until, terms),

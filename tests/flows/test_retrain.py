@@ -1,5 +1,6 @@
 """Retraining leaves a version with its verdict, a job on record, and no more than it earned."""
 
+import json
 import socket
 import socketserver
 import threading
@@ -17,9 +18,11 @@ from sqlalchemy.orm import Session
 from flows import check_drift
 from flows import retrain as flow
 from flows.retrain import retrain
+from market.history import read_bars
 from registry import store
 from registry.errors import RegistryUnreachable, TrainingRefused
 from registry.settings import ModelRegistrySettings
+from registry.snapshot import fingerprint
 from sql import months, retrainings
 from sql.errors import TurnNotCome
 from sql.tables import ExperimentRow, InstrumentRow, PriceBarRow, PromotionRow, RetrainingJobRow
@@ -72,6 +75,15 @@ def rows(engine, table):
         return session.scalars(select(table).order_by(table.id)).all()
 
 
+def read_again(engine, run_id):
+    """Return the hash of the bars on record that a run's dataset tells of."""
+    (used,) = registry().get_run(run_id).inputs.dataset_inputs
+    told = json.loads(used.dataset.source)
+    within = (datetime.fromisoformat(told[name]) for name in ("start", "end"))
+    interval = timedelta(seconds=told["interval_seconds"])
+    return fingerprint(read_bars(engine, told["symbol"], interval, *within))
+
+
 def test_the_first_model_goes_live_and_the_next_ones_are_put_to_the_test(market, engine):
     bars = markets.planted(1, days=7)
     market("XRP/USD", bars)
@@ -115,6 +127,7 @@ def test_a_refusal_is_a_normal_end_with_its_reason_on_record(market, engine):
     assert (job.state, job.passed, job.trigger) == ("done", False, "manual")
     assert (job.version, job.run_id, job.reason) == (1, refused.run_id, refused.reason)
     assert job.data_hash == store.version(registry(), "DOGE/USD", 1).tags["data_hash"]
+    assert job.data_hash == read_again(engine, refused.run_id)
     with get_client(sync_client=True) as client:
         shown = [a for a in client.read_artifacts() if a.key == "retrain-doge-usd"]
     assert shown[0].data.startswith("# DOGE/USD: refused")

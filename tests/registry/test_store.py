@@ -1,5 +1,6 @@
 """A version is registered whole or not at all, and promoted only past its gate."""
 
+import json
 import socket
 import time
 from dataclasses import replace
@@ -90,7 +91,19 @@ def test_the_run_holds_the_evidence(registry, registered, candidate):
     assert run.info.status == "FINISHED"
     assert {"verdict.md", "verdict.json", "contract.json"} < files
     assert {"reliability.png", "hold_out_equity.png", "feature_importance.png"} < files
-    assert run.inputs.dataset_inputs[0].dataset.digest == candidate.contract.data_hash[:36]
+    (told,) = run.inputs.dataset_inputs
+    assert told.dataset.digest == candidate.contract.data_hash[:36]
+    assert json.loads(told.dataset.source) == {
+        "table": "market.price_bars",
+        "symbol": "XRP/USD",
+        "interval_seconds": 60,
+        "start": candidate.data.start.isoformat(),
+        "end": candidate.data.end.isoformat(),
+        "sha256": candidate.contract.data_hash,
+    }
+    assert json.loads(told.dataset.profile) == {"num_rows": candidate.data.bars}
+    columns = json.loads(told.dataset.schema)["mlflow_colspec"]
+    assert tuple(one["name"] for one in columns) == candidate.data.columns
     assert run.data.params["horizon_bars"] == "10"
     assert run.data.tags["trigger"] == "test"
 
