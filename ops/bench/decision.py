@@ -13,8 +13,11 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
+from sqlalchemy.orm import Session
 
-from market.instruments import Side, Trade
+from market import history
+from market.bars import Bar
+from market.instruments import Side, Trade, neighbours
 from ops.bench.circumstances import MINUTE
 from ops.bench.figures import Figure
 from ops.bench.live import XRP, Rig, rig
@@ -164,8 +167,14 @@ def _settle(at: Rig, number: int) -> None:
 
 
 def _approach(at: Rig, number: int) -> None:
-    """Trade once in the next bar, and look at the duties shortly before its end."""
+    """Trade once in the next bar, and look at the duties shortly before its end.
+
+    The neighbours' bars before it are on record by then.
+    """
     start = _end(number) - MINUTE
+    with Session(at.trader.engine) as session, session.begin():
+        beside = [_bar(symbol, start - MINUTE) for symbol in neighbours(XRP)]
+        history.record_bars(session, beside, "bench")
     trade = Trade(
         symbol=XRP,
         trade_id=number + 1,
@@ -178,6 +187,20 @@ def _approach(at: Rig, number: int) -> None:
     last = _end(number) - timedelta(seconds=BEFORE)
     at.clock.leap((last - at.trader.now()).total_seconds())
     at.trader.turn(None)
+
+
+def _bar(symbol: str, start: datetime) -> Bar:
+    return Bar(
+        symbol=symbol,
+        interval=MINUTE,
+        start=start,
+        open=PRICE,
+        high=PRICE,
+        low=PRICE,
+        close=PRICE,
+        volume=Decimal(100),
+        trades=1,
+    )
 
 
 def _quote(at: datetime, heard: float) -> BookChanged:
