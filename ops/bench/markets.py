@@ -64,13 +64,37 @@ def planted(seed: int, days: int, *, move: float, volatility: float = 0.001) -> 
     """
     random, count = np.random.default_rng(seed), days * MINUTES_A_DAY
     steps, volume = random.normal(0, volatility, count), random.lognormal(0, 0.4, count)
+    _plant(steps, volume, move=move, leg=2.5 * volatility, random=random)
+    return _bars(steps, volume, random)
+
+
+def patterned(noise: pd.DataFrame, seed: int, *, move: float, leg: float) -> pd.DataFrame:
+    """Return any bars with the pattern of `planted` on top; `leg` is each of its three minutes'."""
+    random = np.random.default_rng([seed, 1])
+    steps = np.diff(np.log(noise["close"].to_numpy(dtype=np.float64)), prepend=0.0)
+    volume = noise["volume"].to_numpy(dtype=np.float64, copy=True)
+    _plant(steps, volume, move=move, leg=leg, random=random)
+    return _bars(steps, volume, random)
+
+
+def joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Return one market that goes on as the other where the first ends: a break."""
+    prices = ["open", "high", "low", "close"]
+    later = after.assign(**{name: after[name] * before["close"].iloc[-1] for name in prices})
+    whole = pd.concat([before, later])
+    whole.index = pd.date_range(before.index[0], periods=len(whole), freq="min", name="start")
+    return whole
+
+
+def _plant(
+    steps: Floats, volume: Floats, *, move: float, leg: float, random: np.random.Generator
+) -> None:
     at = 0
-    while (at := at + int(random.integers(14, 27))) + LEG + HOLD < count:
+    while (at := at + int(random.integers(14, 27))) + LEG + HOLD < len(steps):
         way = random.choice([-1, 1])
-        steps[at : at + LEG] += way * 2.5 * volatility
+        steps[at : at + LEG] += way * leg
         volume[at : at + LEG] *= 4
         steps[at + LEG : at + LEG + HOLD] += way * move / HOLD
-    return _bars(steps, volume, random)
 
 
 def _bars(steps: Floats, volume: Floats, random: np.random.Generator) -> pd.DataFrame:
