@@ -143,13 +143,39 @@ def _hear(known: Known, text: str | bytes) -> None:
         known.heard.update(e["exec_id"] for e in message["data"] if "exec_id" in e)
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the exchange says now, all of it of one moment between two fills."""
+
+    opened: dict[str, Any]
+    closed: dict[str, Any]
+    fills: dict[str, Any]
+    entries: dict[str, Any]
+    balances: dict[str, str]
+
+
+def _books(caller: Caller) -> Books:
+    """Ask for all of it again as long as resting orders were filled meanwhile."""
+    fills = _pages(caller, "TradesHistory", "trades")
+    while True:
+        books = Books(
+            opened=caller.call("OpenOrders")["result"]["open"],
+            closed=_pages(caller, "ClosedOrders", "closed"),
+            fills=fills,
+            entries=_pages(caller, "Ledgers", "ledger"),
+            balances=caller.call("Balance")["result"],
+        )
+        fills = _pages(caller, "TradesHistory", "trades")
+        if set(fills) == set(books.fills):
+            return books
+
+
 def compare(known: Known, caller: Caller, sandbox: Sandbox) -> None:
     """Hold everything the exchange says now against what it said before, and against itself."""
-    opened = caller.call("OpenOrders")["result"]["open"]
-    closed = _pages(caller, "ClosedOrders", "closed")
-    fills = _pages(caller, "TradesHistory", "trades")
-    both = opened | closed
-    known.check(not set(opened) & set(closed), "an order is open and closed")
+    books = _books(caller)
+    opened, fills = books.opened, books.fills
+    both = opened | books.closed
+    known.check(not set(opened) & set(books.closed), "an order is open and closed")
     for txid, name in known.orders.items():
         found = both.get(txid)
         known.check(found is not None, f"order {txid} was acknowledged and is forgotten")
@@ -161,7 +187,7 @@ def compare(known: Known, caller: Caller, sandbox: Sandbox) -> None:
     for txid, fill in known.fills.items():
         known.check(fills.get(txid) == fill, f"fill {txid} was shown and has changed")
     _check_sums(known, both, fills)
-    _check_ledger(known, caller, fills)
+    _check_ledger(known, books)
     sums = ask(f"{sandbox.http}/admin/state")["sums"]
     known.check(not any(Decimal(amount) for amount in sums.values()), "the books do not balance")
     known.fills = fills
@@ -189,15 +215,15 @@ def _check_sums(known: Known, orders: dict[str, Any], fills: dict[str, Any]) -> 
     known.check(max(numbers.values(), default=0) <= 1, "a trade id was given twice")
 
 
-def _check_ledger(known: Known, caller: Caller, fills: dict[str, Any]) -> None:
+def _check_ledger(known: Known, books: Books) -> None:
     """The entries add up to the balances, and every fill has exactly two of them."""
-    entries = _pages(caller, "Ledgers", "ledger")
+    entries = books.entries
     sums: dict[str, Decimal] = {}
     for entry in entries.values():
         before = sums.get(entry["asset"], Decimal(0))
         sums[entry["asset"]] = before + Decimal(entry["amount"]) - Decimal(entry["fee"])
-    for asset, amount in caller.call("Balance")["result"].items():
+    for asset, amount in books.balances.items():
         known.check(sums.get(asset, 0) == Decimal(amount), f"the ledger of {asset} does not add up")
     parts = Counter(entry["refid"] for entry in entries.values() if entry["type"] == "trade")
-    known.check(set(parts) == set(fills), "fills and ledger disagree")
+    known.check(set(parts) == set(books.fills), "fills and ledger disagree")
     known.check(set(parts.values()) <= {2}, "a fill was posted more or less than once")

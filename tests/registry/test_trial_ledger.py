@@ -95,7 +95,9 @@ def test_a_search_killed_in_the_middle_goes_on_and_its_cut_off_trial_counts(
     assert found.trials == len(begun) + 3 + states(storage)[TrialState.RUNNING]
     made = [tuple(sorted(t.params.items())) for t in trials(storage) if "rival" not in t.user_attrs]
     assert len(set(made)) == len(made)
-    assert [trial.params for trial in trials(storage)][: len(begun)] == [t.params for t in begun]
+    for before, now in zip(begun, trials(storage), strict=False):
+        # What the killed one had sent may have arrived a moment after it was looked at.
+        assert before.params.items() <= now.params.items()
 
 
 def test_of_two_workers_on_one_study_one_may_be_killed_and_its_trial_is_made_again(
