@@ -7,16 +7,20 @@ seconds, and reads from the environment how patient it is to be.
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import requests
+
 from registry import overriding
 from registry.contract import model_name
 from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
 from registry.numbering import SEMANTIC
+from registry.pointing import Answered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -219,18 +223,21 @@ def translated(what: str) -> Iterator[None]:
         VersionUnknown: MLflow does not know what was asked for.
         RegistryUnreachable: Anything else went wrong with MLflow.
     """
-    import requests  # noqa: PLC0415 - only ever needed beside mlflow
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - mlflow takes seconds to import
-
     try:
         yield
-    except MlflowException as error:
+    except _refusals() as error:
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}:
             raise VersionUnknown(f"the registry does not have {what}") from error
         cause = str(error.message).strip().splitlines()[0]
         raise RegistryUnreachable(f"the model registry failed on {what}: {cause}") from error
     except (OSError, requests.RequestException) as error:
         raise RegistryUnreachable(f"the model registry failed on {what}: {error}") from error
+
+
+def _refusals() -> tuple[type[Answered], ...]:
+    # Only who has loaded MLflow's client can meet its error, and loading it takes seconds.
+    loaded = sys.modules.get("mlflow.exceptions")
+    return (Answered,) if loaded is None else (Answered, loaded.MlflowException)
 
 
 def _check_gate(wanted: RegisteredVersion, override: Override | None) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.planning import terms
 from registry import overriding, store
 from registry.errors import PromotionRefused
 from registry.overriding import Override
@@ -208,6 +207,8 @@ def _compare(
             f"version {challenger.version} answers another question than version "
             f"{champion.version} (cost, horizon or interval differ), so they are not compared"
         )
+    from experiments.planning import terms  # noqa: PLC0415 - scipy; a rollback cannot wait for it
+
     agreed = terms(horizon_bars=int(challenger.tags["horizon_bars"]))
     started = evidence.start_experiment(
         session,

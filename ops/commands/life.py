@@ -25,6 +25,8 @@ from sql.tables import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from registry.pointing import Pointer
+
 
 def registry() -> MlflowClient:
     """Open the model registry."""
@@ -32,6 +34,14 @@ def registry() -> MlflowClient:
     from registry.store import open_registry
 
     return open_registry(ModelRegistrySettings())
+
+
+def pointer() -> Pointer:
+    """Open the registry to move an alias, without MLflow's client and its seconds."""
+    from registry.pointing import Pointer
+    from registry.settings import ModelRegistrySettings
+
+    return Pointer(ModelRegistrySettings())
 
 
 @click.command("retrain")
@@ -121,7 +131,7 @@ def _last_told(session: Session, symbol: str) -> dict[int, str]:
 def promote_command(symbol: str, version: int, reason: str, *, override: bool) -> None:
     """Make a version the production one; the trader takes it up within seconds."""
     promotion.promote(
-        engine(), registry(), symbol, version, who=who(), reason=reason, override=override
+        engine(), pointer(), symbol, version, who=who(), reason=reason, override=override
     )
     click.echo(f"{symbol}: version {version} is now production")
 
@@ -131,7 +141,7 @@ def promote_command(symbol: str, version: int, reason: str, *, override: bool) -
 @because
 def rollback_command(symbol: str, reason: str) -> None:
     """Put the version that was in production before back; the trader follows in seconds."""
-    done = promotion.roll_back(engine(), registry(), symbol, who=who(), reason=reason)
+    done = promotion.roll_back(engine(), pointer(), symbol, who=who(), reason=reason)
     click.echo(f"{symbol}: version {done.version} is production again, {done.previous} is not")
 
 
