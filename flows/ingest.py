@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
-from market import ingestion, sources
+from market import houses, ingestion, sources
 from market.errors import ExchangeUnreachable
 from sql.database import DatabaseSettings, open_engine
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def ingest(
     symbol: str,
     *,
-    provider: str = sources.KRAKEN,
+    provider: str = houses.KRAKEN,
     interval_seconds: int = 60,
     days: int = 14,
     until: datetime | None = None,

@@ -1,7 +1,7 @@
 """Whom to ask for market data, by the name that a person chose.
 
-The bars of a market that are on record are one house's: BTC/USD at Alpaca is another market
-than at Kraken, so neither fills the other's holes.
+The bars of a market that are on record are one house's, so that neither fills the holes of the
+other.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from market import alpaca, kraken_history
 from market.alpaca import BARS_A_PAGE, AlpacaData
 from market.alpaca_messages import MINUTE, timeframe
 from market.errors import OtherHouse
+from market.houses import ALPACA, HOUSES, KRAKEN, NAMES
 from market.public_data import PublicData
 from market.settings import AlpacaSettings, PublicDataSettings
 from sql.tables import PriceBarRow
@@ -28,13 +29,6 @@ if TYPE_CHECKING:
     from market.providers import Provider
 
     Data = PublicData | AlpacaData
-
-KRAKEN, ALPACA = NAMES = ("kraken", "alpaca")
-# Words that go on record as a bar's source -> whose market it is; others may be anybody's.
-HOUSES = {
-    **dict.fromkeys(("candles", "kraken-ohlcvt", "kraken-trades", "live", "trades"), KRAKEN),
-    **dict.fromkeys(("alpaca", "alpaca-delayed_sip", "alpaca-iex", "alpaca-sip"), ALPACA),
-}
 
 
 def open_data(name: str) -> Data:

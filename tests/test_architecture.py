@@ -27,7 +27,7 @@ PURE = {
     "drift": "performance distributions findings verdict window",
     "experiments": "assignment calibration sequential analysis planning",
     "market": (
-        "alpaca_messages arithmetic bars columns dump_lines features instruments kernels"
+        "alpaca_messages arithmetic bars columns dump_lines features houses instruments kernels"
         " kraken_history options pairs providers quality remedies windows zones"
     ),
     "registry": (

@@ -44,18 +44,28 @@ def gaps_command(
     another zone by the moves of the markets beside, and intervals without a trade.
     """
     from market import inspection
+    from market.houses import KRAKEN, house
     from market.remedies import remedy
 
     interval = timedelta(seconds=interval_seconds)
     with Session(engine()) as session:
         ends = evidence.record_ends(session, symbol, interval_seconds)
         if ends is None:
-            raise AnswerIsNo(f"there is no bar of {symbol}; friday ingest {symbol} fetches them")
+            asked = house(symbol, ())
+            other = "" if asked == KRAKEN else f" --provider {asked}"
+            fetches = f"friday ingest {symbol}{other} fetches them"
+            raise AnswerIsNo(f"there is no bar of {symbol} of {interval}; {fetches}")
         end = end or ends
         start = start or end - timedelta(days=days)
+        if start >= end:
+            raise click.UsageError(
+                f"nothing lies between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M}; the bars "
+                f"of {symbol} on record end at {ends:%Y-%m-%d %H:%M}"
+            )
         keep = EVERY_ONE if as_json else LISTED
         found = inspection.inspect(session, symbol, interval, start, end, keep=keep)
         sources = inspection.sources(session, symbol, interval, start, end)
+    known_by = house(symbol, sources)
     rows: list[dict[str, object]] = [
         {
             "kind": str(one.kind),
@@ -63,7 +73,7 @@ def gaps_command(
             "to": one.end,
             "bars": one.bars,
             "why": one.why,
-            "mended_by": remedy(one, symbol, interval, now()),
+            "mended_by": remedy(one, symbol, interval, now(), known_by),
         }
         for one in found.findings
     ]

@@ -363,7 +363,40 @@ def test_gaps_tells_what_is_wrong_and_what_could_mend_it(friday, engine):
     assert exact["sources"] == {"test": 97}
     assert "friday ingest XRP/USD --interval-seconds 60 --from 2026-01-01T00:07:00" in output
     assert "delete them, then friday ingest" in output
+    assert [one["mended_by"] for one in exact["found"]][1] == "delete them"
     assert "5 without a trade" in output
+
+
+@pytest.mark.parametrize(
+    ("symbol", "source", "provider"),
+    [
+        ("XRP/USD", "csv", None),
+        ("XRP/USD", "live", None),
+        ("BTC/USD", "alpaca", "alpaca"),
+        ("AAPL", "csv", "alpaca"),
+    ],
+)
+def test_gaps_names_the_command_that_mends_one(friday, engine, symbol, source, provider):
+    with Session(engine) as session, session.begin():
+        record_bars(session, [flat(n, symbol=symbol) for n in (0, 2)], source)
+
+    found = json.loads(friday("gaps", symbol, "--from", "2026-01-01", "--json")[1])["found"]
+    empty = friday("gaps", symbol, "--interval-seconds", "3600")
+
+    words = found[0]["mended_by"].split(" (")[0].split()
+    span = ["--from", "2026-01-01T00:01:00", "--to", "2026-01-01T00:02:00"]
+    other = [] if provider is None else ["--provider", provider]
+    assert words == ["friday", "ingest", symbol, "--interval-seconds", "60", *span, *other]
+    assert (empty[0], f"there is no bar of {symbol} of 1:00:00" in empty[2]) == (1, True)
+
+
+def test_gaps_of_no_time_is_wrong_usage(friday, engine):
+    write(engine, [flat(0)])
+
+    code, output, said = friday("gaps", "XRP/USD", "--from", "2026-02-01")
+
+    assert (code, output) == (2, "")
+    assert "the bars of XRP/USD on record end at 2026-01-01 00:01" in said
 
 
 def test_gaps_says_that_nothing_is_wrong(friday, engine):
