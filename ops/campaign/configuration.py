@@ -12,7 +12,8 @@ from ops.campaign.process import BACKOFF
 from ops.campaign.scenario import BAR_SECONDS
 from ops.campaign.venue import SECRET
 from ops.campaign.wires import ADDRESS, SOCKETS
-from trader.live import OWN_GHOST, SETTLE_EVERY
+from trader.duties import SETTLE_EVERY
+from trader.live import OWN_GHOST
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.settlement import LAG
 from trader.stream import PAUSES
@@ -58,6 +59,7 @@ def trader_settings(scenario: Scenario, outage_file: Path) -> TraderSettings:
         max_gross_usd=PLENTY,
         max_daily_loss_usd=PLENTY,
         max_model_loss_usd=PLENTY,
+        max_model_odds=float("inf"),
         max_drawdown_usd=PLENTY,
         max_entries_per_hour=1000,
     )
@@ -66,4 +68,5 @@ def trader_settings(scenario: Scenario, outage_file: Path) -> TraderSettings:
 def healed_within(scenario: Scenario) -> float:
     """Say in how many seconds after the last fault the system must be sound, untouched."""
     away = 0.0 if scenario.death is None else scenario.death.seconds
+    away += 0.0 if scenario.word is None else scenario.word.seconds
     return away + scenario.deadline + ENDED_WITHIN + scenario.patience + CALM

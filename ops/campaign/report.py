@@ -13,6 +13,7 @@ TITLES = {
     "deaths": "Kills of the exchange, by where it was killed",
     "losses": "PostgreSQL went away, by when",
     "ends": "Ends of the trader, each followed by a start",
+    "said": "What a person said",
     "orders": "Orders, as they ended",
 }
 MOST_SHOWN = 20

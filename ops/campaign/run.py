@@ -20,6 +20,7 @@ from ops.campaign.configuration import exchange_settings, healed_within, trader_
 from ops.campaign.flow import ReconciliationFlow
 from ops.campaign.markets import SYMBOL, path_of
 from ops.campaign.model import scripted
+from ops.campaign.person import Person
 from ops.campaign.points import Points
 from ops.campaign.process import TraderProcess
 from ops.campaign.scenario import BAR_SECONDS, Loss, Scenario
@@ -55,6 +56,7 @@ class Outcome:
     deaths: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)
+    said: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
 
@@ -98,6 +100,7 @@ class Run:
                 self._timeline.wait,
             ),
         )
+        self._person = Person(timeline=self._timeline, storage=storage, word=scenario.word)
 
     def play(self) -> Outcome:
         """Play the whole run."""
@@ -106,7 +109,7 @@ class Run:
             self._prepare()
             self._trade()
             wrong = self._heal()
-            wrong += self._process.defects
+            wrong += self._process.defects + self._person.wrong
             if self._exchange.up:
                 wrong += judge(self._storage.engine, self._exchange.venue)
                 wrong += self._exposure()
@@ -128,6 +131,7 @@ class Run:
             self._timeline.later(at, self._flow.run)
         if self._scenario.between:
             self._exchange.between = self._scenario.between, self._flow.run
+        self._person.begin()
         for loss in self._scenario.losses:
             self._timeline.later(loss.after, partial(self._lose, loss))
 
@@ -210,6 +214,8 @@ class Run:
         trader = self._process.trader
         if trader is None or not self._exchange.up or not trader.reporting:
             return False
+        if not self._person.content:
+            return False
         if not all(desk.trusted for desk in trader.desks.values()):
             return False
         with Session(self._storage.engine) as session:
@@ -251,5 +257,6 @@ class Run:
             deaths=Counter(self._exchange.deaths),
             ends=self._process.ends,
             orders=orders,
+            said=self._person.said,
             seconds=self._timeline.passed,
         )

@@ -10,6 +10,7 @@ from ops.campaign.markets import MARKETS, opens
 from ops.campaign.venue import PLACES, Death
 from sandbox.kinds import KINDS, MESSAGES, REST, SUDDEN
 from trader.execution import Policy
+from trader.limits import FLATTEN
 
 BAR_SECONDS = 2
 HISTORY = 205  # seconds of trading before the earliest run
@@ -35,6 +36,8 @@ CHANNELS = {
     "sequence_gap": ("executions", "balances"),
 }
 EVERY_CHANNEL = ("executions", "executions", "executions", "balances", "book", "trade", "")
+# What a person says; `friday halt` writes the first down, `friday flatten` the second.
+WORDS = ("command", FLATTEN)
 # Where the trader is killed: the point, the largest number it is drawn from, and how often.
 CRASHES = (
     ("before an intent is kept", 2, 2),
@@ -92,6 +95,15 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A person halts, or has everything sold, at a moment, and resumes some seconds later."""
+
+    after: float
+    code: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One run: its market, its script, and everything that goes wrong. Times are seconds."""
 
@@ -111,6 +123,7 @@ class Scenario:
     flows: tuple[float, ...]
     between: int
     patience: float
+    word: Word | None
 
     def lines(self) -> list[str]:
         """Say in a few lines what was drawn."""
@@ -123,6 +136,7 @@ class Scenario:
             *(f"{crash}" for crash in self.crashes),
             *(f"{loss}" for loss in self.losses),
             *([f"{self.death}"] if self.death else []),
+            *([f"{self.word}"] if self.word else []),
             f"the flow comes at {self.flows} and between order {self.between} and its answer",
         ]
 
@@ -154,6 +168,7 @@ def draw(seed: int, number: int) -> Scenario:
         between=random.choice((0, 0, 1, 2)),
         # Five seconds are over before an order may be amended; in nine it is, once.
         patience=random.choice((5.0, 9.0, 14.0)),
+        word=_word(random, span) if random.random() < 0.2 else None,  # noqa: PLR2004 - how often
     )
 
 
@@ -240,4 +255,12 @@ def _death(random: Random) -> Death:
         number=random.randint(1, 2),
         place=place,
         seconds=random.choice((0.5, 3.0, 8.0)),
+    )
+
+
+def _word(random: Random, span: float) -> Word:
+    return Word(
+        after=random.uniform(0, span),
+        code=random.choice(WORDS),
+        seconds=random.choice((1.0, 4.0, 12.0)),
     )
