@@ -4,8 +4,9 @@ Bets against the model, each with a grid of stakes: that rises come more often t
 less often, or less often where it promises more than the base rate and more often where it
 promises less (it claims too much). Every stake forgives a tolerance, since no model is exact:
 while the chance of a rise, given all that came before, is within the tolerance of what was
-said, each wealth is a supermartingale, and so is their mean. That it ever exceeds 1/alpha then
-has a chance of alpha at most (Ville, 1939; Waudby-Smith and Ramdas, JRSS-B 2024).
+said, each wealth is a supermartingale, and so is their mean. That the odds against a model ever
+exceed 1/alpha then has a chance of alpha at most (Ville, 1939; Waudby-Smith and Ramdas, JRSS-B
+2024).
 """
 
 from __future__ import annotations
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+LARGEST = 700.0  # whose exponential is still a number
 SIDES = 3  # too low, too high, too sure
-ALPHA = 0.01
-"""Chance that a model which is right within the tolerance is ever called wrong."""
 TOLERANCE = 0.02
 """By how much a probability may be wrong."""
 
@@ -74,11 +74,14 @@ class Calibration:
             outcomes=self.outcomes + len(rose),
         )
 
-    def fault(self, alpha: float = ALPHA) -> str | None:
-        """Say that the model was not right about itself, if that was shown."""
-        if self.highest < np.log(1 / alpha):
+    def fault(self, most: float) -> str | None:
+        """Say that the model was not right about itself, if the odds were ever above `most` to 1.
+
+        A model that is right within the tolerance is ever called wrong with a chance of 1/most.
+        """
+        if self.highest <= np.log(most):
             return None
         return (
             f"its probabilities were wrong by more than {TOLERANCE:g}: after {self.outcomes} "
-            f"outcomes that do not overlap the odds against it were {np.exp(self.highest):.0f} to 1"
+            f"outcomes that do not overlap the odds against it were {np.exp(min(self.highest, LARGEST)):.3g} to 1"
         )

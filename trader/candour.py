@@ -38,8 +38,11 @@ class Track:
     seen: datetime
 
 
-def review(engine: Engine, desk: Desk, now: datetime) -> None:
-    """Take in the outcomes that are new, once a bar, and roll back from a model that was wrong."""
+def review(engine: Engine, desk: Desk, now: datetime, most: float) -> None:
+    """Take in the outcomes that are new, once a bar, and roll back from a model that was wrong.
+
+    It was if the odds against its probabilities exceed `most` to 1.
+    """
     model, bar, track = desk.models.get(PRODUCTION), desk.last_bar, desk.track
     if model is None or bar is None:
         return
@@ -47,7 +50,7 @@ def review(engine: Engine, desk: Desk, now: datetime) -> None:
         return
     with Session(engine) as session, session.begin():
         desk.track = track = _follow(session, desk, model, bar.start)
-        fault = None if track is None else track.calibration.fault()
+        fault = None if track is None else track.calibration.fault(most)
         if fault is not None:
             deployment.roll_back(session, desk, PRODUCTION, fault, now)
 

@@ -429,7 +429,7 @@ class Trader:
         self._switch.renew(self.now(), self.exchange_status)
         self._reconsider_models()
         for desk in self.desks.values():
-            candour.review(self.engine, desk, self.now())
+            candour.review(self.engine, desk, self.now(), self.settings.max_model_odds)
         for one in pursue(self.engine, self.exchange, self.desks, self._circumstances, self.memory):
             self._send(one)
         patience = timedelta(seconds=self.settings.post_only_seconds)

@@ -60,6 +60,7 @@ def trader_settings(scenario: Scenario, outage_file: Path) -> TraderSettings:
         max_daily_loss_usd=PLENTY,
         max_model_loss_usd=PLENTY,
         max_model_odds=float("inf"),
+        max_model_odds=float("inf"),
         max_drawdown_usd=PLENTY,
         max_entries_per_hour=1000,
     )

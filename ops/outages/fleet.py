@@ -45,6 +45,7 @@ GENEROUS = {
     "TRADER_MAX_DAILY_LOSS_USD": "1000000",
     "TRADER_MAX_DRAWDOWN_USD": "1000000",
     "TRADER_MAX_MODEL_LOSS_USD": "1000000",
+    "TRADER_MAX_MODEL_ODDS": "inf",  # its model promises too much, so that orders flow
     "TRADER_MAX_ENTRIES_PER_HOUR": "1000000",
     "TRADER_MAX_CLOCK_SKEW_SECONDS": "1e9",  # the sandbox's clock is its own
     "KRAKEN_REQUEST_INTERVAL_SECONDS": "0",

@@ -33,7 +33,7 @@ def caught(said, rose, piece):
     for start in range(0, len(said), piece):
         part = slice(start, start + piece)
         state = state.after(said[part], rose[part], base_rate=BASE)
-        if state.fault():
+        if state.fault(100):
             return state.outcomes
     return None
 
@@ -91,5 +91,12 @@ def test_parts_come_to_the_same_as_the_whole():
 def test_the_fault_says_what_it_knows():
     state = Calibration().after(np.full(200, 0.9), np.zeros(200), base_rate=0.5)
 
-    assert Calibration().fault() is None
-    assert "wrong by more than 0.02: after 200 outcomes" in state.fault()
+    assert Calibration().fault(100) is None
+    assert "wrong by more than 0.02: after 200 outcomes" in state.fault(100)
+    assert state.fault(float("inf")) is None
+
+
+def test_the_longest_odds_can_be_said():
+    state = Calibration().after(np.full(5_000, 0.99), np.zeros(5_000), base_rate=0.5)
+
+    assert "odds against it were 1.01e+304 to 1" in state.fault(100)

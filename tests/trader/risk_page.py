@@ -280,10 +280,10 @@ def model_rows():
         (
             "its probabilities do not come true",
             (
-                f"wrong by more than {calibration.TOLERANCE:g}, odds of "
-                f"{1 / calibration.ALPHA:.0f} to 1, `experiments/calibration.py`"
+                f"wrong by more than {calibration.TOLERANCE:g}, `TRADER_MAX_MODEL_ODDS`, "
+                f"{LIMITS.max_model_odds:g} to 1"
             ),
-            f"{percent(calibration.ALPHA)} of all its life at most, whenever one looks",
+            f"{percent(1 / LIMITS.max_model_odds)} of all its life at most, whenever one looks",
         ),
     ]
 

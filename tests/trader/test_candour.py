@@ -109,13 +109,13 @@ def test_a_model_that_is_right_stays_and_one_that_is_wrong_is_rolled_back_from(
     engine, desk, served
 ):
     live(engine, served, said=0.6, chance=0.6, count=300)
-    candour.review(engine, desk, LATER)
+    candour.review(engine, desk, LATER, 100)
     assert (version(desk), desk.track.calibration.outcomes) == (2, 300)
 
     later = NOON + 400 * served.contract.horizon_bars * MINUTE
     live(engine, served, said=0.8, chance=0.4, count=150, begin=later)
     close(desk, LATER + MINUTE)
-    candour.review(engine, desk, LATER)
+    candour.review(engine, desk, LATER, 100)
 
     assert version(desk) == 1
     assert "its probabilities were wrong" in desk.refusals["production"]
@@ -126,13 +126,13 @@ def test_a_model_that_is_right_stays_and_one_that_is_wrong_is_rolled_back_from(
 
 def test_what_was_counted_survives_a_restart_and_counts_once(engine, desk, served):
     live(engine, served, said=0.6, chance=0.5, count=80)
-    candour.review(engine, desk, LATER)
+    candour.review(engine, desk, LATER, 100)
     close(desk, LATER + MINUTE)
-    candour.review(engine, desk, LATER)
+    candour.review(engine, desk, LATER, 100)
     before = desk.track.calibration
 
     desk.track = None
-    candour.review(engine, desk, LATER)
+    candour.review(engine, desk, LATER, 100)
 
     assert before.outcomes == desk.track.calibration.outcomes == 80
     np.testing.assert_allclose(desk.track.calibration.wealth, before.wealth)
@@ -141,6 +141,6 @@ def test_what_was_counted_survives_a_restart_and_counts_once(engine, desk, serve
 def test_a_bar_without_a_model_asks_nothing(engine, desk):
     desk.dismiss("production")
 
-    candour.review(engine, desk, LATER)
+    candour.review(engine, desk, LATER, 100)
 
     assert desk.track is None
