@@ -1,8 +1,8 @@
 """The live process: one loop that takes events in turn and never two at once.
 
 Threads only read sockets, watch the registry and put what they learn on one queue. All
-state belongs to the loop, all writing happens in it, and an order is committed before
-it is sent.
+state belongs to the loop, all writing happens in it. What an event about a bar or an order
+leads to is in trader/ordering.py; what is due without one, in trader/duties.py.
 """
 
 from __future__ import annotations
@@ -11,21 +11,17 @@ import queue
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from market import history, ingestion
-from market.errors import ExchangeRefused, ExchangeUnreachable, OtherHouse
-from market.features import WARM_UP
+from market.errors import ExchangeRefused, ExchangeUnreachable
 from market.instruments import Side
 from market.world import REAL, World
-from trader import candour, deployment, journal, record, settlement
-from trader.closing import close_bar
+from trader import record, settlement
+from trader.duties import attend, change_model, under_way
 from trader.endpoint import Health
-from trader.errors import IllegalTransition, LeaseLost, LeaseTaken, OrderUnknown
+from trader.errors import LeaseLost, LeaseTaken
 from trader.events import (
     BookChanged,
     CaughtUp,
@@ -40,13 +36,9 @@ from trader.events import (
     Trusted,
     Untrusted,
 )
-from trader.execution import OnStop
 from trader.memory import Memory
-from trader.orders import Status
-from trader.outlook import Circumstances
-from trader.pursuit import pursue
-from trader.reporting import record_report
-from trader.status import publish
+from trader.ordering import close, hear
+from trader.outage import AWAY
 from trader.stream import Disconnected
 from trader.switch import DeadMansSwitch
 
@@ -55,26 +47,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from market.bars import Bar
     from market.public_data import PublicData
     from trader.clock import ExchangeClock
     from trader.desk import Desk
     from trader.exchange import Exchange
     from trader.lease import Lease
-    from trader.orders import Order
     from trader.outage import Outage
     from trader.settings import TraderSettings
     from trader.telemetry import Telemetry
 
 POLL = 0.2  # seconds the loop waits for an event before it looks at its own duties
 DUTIES_EVERY = 1.0  # seconds between looks at halts, the lease and unsettled orders
-SETTLE_EVERY = 15.0  # seconds between attempts to settle what stays open; bars close meanwhile
 OWN_GHOST = 15.0  # seconds for which the lease may be held by a connection of ours that died
 RECORD_AWAY = "the record is away"
-# What a question to the record raises while it is away, or away again since the last.
-AWAY = (OperationalError, InterfaceError, LeaseLost)
 DRAIN = 4.0  # seconds that orders under way are waited for after being told to stop
-SETTLE_AFTER = settlement.GRACE + timedelta(seconds=1)  # past its deadline, an order is looked for
 
 
 @dataclass(slots=True)
@@ -97,16 +83,16 @@ class Trader:
     caught_up: bool = False
     word: str = ""
     memory: Memory = field(default_factory=Memory)
-    _owed: str | None = field(default=None, init=False)  # a reconciliation that is still due
+    owed: str | None = field(default=None, init=False)  # a reconciliation that is still due
     _ghost_since: float | None = field(default=None, init=False)
     _due: float = field(default=0.0, init=False)
-    _settle_due: float = field(default=0.0, init=False)
-    _said: dict[str, Any] = field(default_factory=dict, init=False)
-    _said_at: float = field(default=float("-inf"), init=False)
-    _switch: DeadMansSwitch = field(init=False)
+    settle_due: float = field(default=0.0, init=False)
+    said: dict[str, Any] = field(default_factory=dict, init=False)
+    said_at: float = field(default=float("-inf"), init=False)
+    switch: DeadMansSwitch = field(init=False)
 
     def __post_init__(self) -> None:
-        self._switch = DeadMansSwitch(self.exchange)
+        self.switch = DeadMansSwitch(self.exchange)
 
     def run(self) -> None:
         """Take events until told to stop.
@@ -117,25 +103,15 @@ class Trader:
         while not self.stopping:
             self._hear()
         self._due, until = 0.0, self.world.monotonic() + DRAIN
-        while self._under_way() and self.world.monotonic() < until:
+        while under_way(self) and self.world.monotonic() < until:
             self._hear()
-        self._switch.disarm()
+        self.switch.disarm()
 
     def _hear(self) -> None:
         event = None
         with suppress(queue.Empty):
             event = self.events.get(timeout=POLL)
         self.turn(event)
-
-    def _under_way(self) -> bool:
-        """Tell whether an order has not ended that should before we stop."""
-        leave = self.settings.on_stop is OnStop.LEAVE
-        try:
-            with Session(self.engine) as session:
-                orders = journal.unsettled_orders(session)
-        except AWAY:
-            return False  # the next start reconciles
-        return any(not (leave and one.rests and one.status is Status.OPEN) for one in orders)
 
     def turn(self, event: object | None = None) -> None:
         """Take an event, if there is one, and attend to what is due.
@@ -160,7 +136,7 @@ class Trader:
         if event is not None:
             self._take(event)
         if self.world.monotonic() >= self._due:
-            self._attend()
+            attend(self)
             self._due = self.world.monotonic() + DUTIES_EVERY
 
     def _postpone(self, event: object | None) -> None:
@@ -199,8 +175,8 @@ class Trader:
                 pass
             case _:
                 self._take(event)
-        self._said = {**self._said, "state": "waiting", "word": self.word}
-        self._said_at = self.world.monotonic()
+        self.said = {**self.said, "state": "waiting", "word": self.word}
+        self.said_at = self.world.monotonic()
         if self.world.monotonic() >= self._due:
             self._due = self.world.monotonic() + DUTIES_EVERY
             self._find_record()
@@ -219,12 +195,12 @@ class Trader:
         self.catch_up()
         self.word = ""
         sys.stderr.write("the record is back\n")
-        self._reconcile("record back")
+        self.reconcile("record back")
 
     def catch_up(self) -> None:
         """Tell the record what it missed while it was away, in this process or the one before."""
         for report in self.outage.kept():
-            self._report(report)
+            hear(self, report)
         while self.outage.postponed:
             self._take(self.outage.postponed[0])
             del self.outage.postponed[0]  # only now: the record may have gone again meanwhile
@@ -240,22 +216,17 @@ class Trader:
         with Session(self.engine) as session, session.begin():
             wrong = self.memory.wrong(session) if found.clean else found.reason
             if wrong is not None:
-                record.halt(
-                    session,
-                    reason_code="reconciliation",
-                    reason=wrong,
-                    who="trader",
-                    at=self.now(),
-                )
+                code, now = "reconciliation", self.now()
+                record.halt(session, reason_code=code, reason=wrong, who="trader", at=now)
 
     @property
     def reporting(self) -> bool:
         """Whether the exchange tells us of our orders and the record agrees with it."""
-        return self.caught_up and self._owed is None
+        return self.caught_up and self.owed is None
 
     def health(self) -> Health:
         """Return what the loop last said of itself; any thread may ask."""
-        return Health(age=self.world.monotonic() - self._said_at, detail=self._said)
+        return Health(age=self.world.monotonic() - self.said_at, detail=self.said)
 
     def now(self) -> datetime:
         """Return the exchange's time."""
@@ -267,15 +238,15 @@ class Trader:
                 # A bar it closes has ended by then, whatever our own clock makes of it.
                 self.clock.observe(trade.at, self.world.monotonic())
                 desk = self.desks[trade.symbol]
-                self._close(desk, desk.builder.add(trade))
+                close(self, desk, desk.builder.add(trade))
             case BookChanged():
                 self._quote(event)
             case ClockAdvanced(at=at):
                 self._advance(at)
             case ExecutionReport():
-                self._report(event)
+                hear(self, event)
             case ModelLoaded() | ModelRefused() | ModelWithdrawn():
-                self._change_model(event)
+                change_model(self, event)
             case Trusted() | Untrusted() | TradesMissed():
                 self._trust(event)
             case _:
@@ -285,7 +256,7 @@ class Trader:
         self.clock.observe(at, self.world.monotonic())
         # What traded while a market was not trusted comes before it is again.
         for desk in [desk for desk in self.desks.values() if desk.trusted]:
-            self._close(desk, desk.builder.advance(at))
+            close(self, desk, desk.builder.advance(at))
 
     def _trust(self, event: Trusted | Untrusted | TradesMissed) -> None:
         desk = self.desks[event.symbol]
@@ -303,7 +274,7 @@ class Trader:
                 self.exchange_status = status
             case CaughtUp():
                 self.caught_up, self.word = True, ""
-                self._reconcile("reconnect")
+                self.reconcile("reconnect")
             case Disconnected(stream="private", reason=reason):
                 self.caught_up, self.word = False, f"no execution reports: {reason}"
                 sys.stderr.write(f"{self.word}\n")
@@ -317,144 +288,11 @@ class Trader:
         prices = {"bid": float(event.bid), "ask": float(event.ask)}
         self.telemetry.point("quote", {"symbol": event.symbol}, prices, event.at)
 
-    def _close(self, desk: Desk, bars: list[Bar]) -> None:
-        for bar in bars:
-            if not bar.complete:
-                desk.cool()
-                desk.last_word = f"the bar of {bar.start:%H:%M} was not seen whole"
-            elif self.now() - bar.end > self.settings.limits.max_bar_age * desk.interval:
-                # As after a start: a score were no forecast, and warming up fetches the bar.
-                desk.cool()
-                desk.last_word = f"the bar of {bar.start:%H:%M} was seen too late"
-            else:
-                self._decide(desk, bar)
-
-    def _warm(self, desk: Desk, bar: Bar) -> None:
-        span = (WARM_UP + 1) * desk.interval
-        try:
-            ingestion.ingest(
-                self.engine, self.public_data, desk.symbol, desk.interval, span, until=bar.start
-            )
-        except (ExchangeRefused, ExchangeUnreachable, OtherHouse) as error:
-            desk.cool()
-            desk.last_word = f"cannot warm up, the next bar tries again: {error}"
-            return
-        with Session(self.engine) as session:
-            recent = history.last_bars(session, desk.symbol, desk.interval, WARM_UP)
-        desk.warm((old, beside) for old, beside in recent if old.start < bar.start)
-
-    def _decide(self, desk: Desk, bar: Bar) -> None:
-        if desk.needs_warming(bar):
-            self._warm(desk, bar)
-        began = self.world.monotonic()
-        with self.lease.transaction() as session:
-            order = close_bar(session, desk, bar, self._circumstances(desk), self.memory)
-        taken = self.world.monotonic() - began
-        if order is not None:
-            self._send(order)
-        self.telemetry.metrics.stage("decide", taken)
-        self.telemetry.point("bar_closed", {"symbol": desk.symbol}, {"seconds": taken}, bar.end)
-
-    def _circumstances(self, desk: Desk) -> Circumstances:
-        age = None if desk.heard is None else timedelta(seconds=self.world.monotonic() - desk.heard)
-        return Circumstances(
-            now=self.now(),
-            quote_age=age,
-            exchange_status=self._openness(),
-            deadline=timedelta(seconds=self.settings.order_deadline_seconds),
-            limits=self.settings.limits,
-            policy=self.settings.execution,
-            patience=timedelta(seconds=self.settings.post_only_seconds),
-            appetite=self.settings.appetite,
-            marks={d.symbol: d.quote.middle for d in self.desks.values() if d.quote is not None},
-            clock_skew=self.clock.skew,
-            switch_age=self._switch.age(self.now()),
-            stopping=self.stopping and self.settings.on_stop is OnStop.CANCEL,
-        )
-
-    def _openness(self) -> str:
-        """Return the exchange's status, or why no order may be sent whatever it is."""
-        if self.stopping:
-            return "stopping"
-        # Without execution reports an order's fate would be learned late.
-        return self.exchange_status if self.reporting else "not reporting"
-
-    def _send(self, order: Order) -> None:
-        began = self.world.monotonic()
-        answer = self.exchange.place(order)
-        self.telemetry.metrics.stage("send", self.world.monotonic() - began)
-        self.telemetry.metrics.order(type(answer).__name__)
-        try:
-            with Session(self.engine) as session, session.begin():
-                journal.record_event(session, order.id, answer)
-        except (IllegalTransition, OrderUnknown):
-            self._reconcile("unexpected answer")
-
-    def _report(self, report: ExecutionReport) -> None:
-        began = self.world.monotonic()
-        try:
-            with Session(self.engine) as session, session.begin():
-                known = record_report(session, report) is not None
-        except (IllegalTransition, OrderUnknown):
-            known = False
-        self.telemetry.metrics.stage("record", self.world.monotonic() - began)
-        if not (known or report.snapshot):
-            self._reconcile("unexpected report")
-
-    def _change_model(self, event: ModelLoaded | ModelRefused | ModelWithdrawn) -> None:
-        desk = self.desks[event.symbol]
-        with Session(self.engine) as session, session.begin():
-            events = deployment.take_up(session, desk, event, self.now())
-        for one in events:
-            desk.adopt(one)
-
-    def _reconsider_models(self) -> None:
-        for desk in [desk for desk in self.desks.values() if desk.set_aside is not None]:
-            with Session(self.engine) as session, session.begin():
-                events = deployment.reconsider(session, desk, self.now())
-            for one in events:
-                desk.adopt(one)
-
-    def _reconcile(self, trigger: str) -> None:
+    def reconcile(self, trigger: str) -> None:
+        """Settle, or owe it if the exchange cannot be asked; until it succeeds nothing opens."""
         try:
             self.settle(trigger)
         except ExchangeUnreachable:
-            self._owed = trigger  # until it succeeds, nothing is opened
+            self.owed = trigger
         else:
-            self._owed = None
-
-    def _attend(self) -> None:
-        self.lease.check()
-        # First what a halt asks: a reconciliation may take its time.
-        self._switch.renew(self.now(), self.exchange_status)
-        self._reconsider_models()
-        for desk in self.desks.values():
-            candour.review(self.engine, desk, self.now(), self.settings.max_model_odds)
-        for one in pursue(self.engine, self.exchange, self.desks, self._circumstances, self.memory):
-            self._send(one)
-        patience = timedelta(seconds=self.settings.post_only_seconds)
-        with Session(self.engine) as session:
-            halts = record.current_halts(session)
-            overdue = any(
-                self.now() > order.due(patience) + SETTLE_AFTER
-                for order in journal.unsettled_orders(session)
-            )
-        due = "overdue order" if overdue else self._owed
-        if due is not None and self.world.monotonic() >= self._settle_due:
-            self._reconcile(due)
-            self._settle_due = self.world.monotonic() + SETTLE_EVERY
-        with Session(self.engine) as session, session.begin():
-            sums = self.memory.prepare(session, self.desks.values())
-            said = publish(
-                session,
-                self.settings.account,
-                self.desks,
-                halts=halts,
-                held=sums.held,
-                connected=self.reporting,
-                word=self.word,
-                at=self.now(),
-            )
-        self._said, self._said_at = said, self.world.monotonic()
-        self.telemetry.metrics.account(halted=bool(halts), connected=self.reporting)
-        self.telemetry.metrics.markets(self.desks.values())
+            self.owed = None

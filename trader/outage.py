@@ -11,7 +11,9 @@ import os
 from typing import TYPE_CHECKING
 
 import msgspec
+from sqlalchemy.exc import InterfaceError, OperationalError
 
+from trader.errors import LeaseLost
 from trader.events import ExecutionReport
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trader.events import ModelEvent
+
+# What a question to the record raises while it is away, or away again since the last.
+AWAY = (OperationalError, InterfaceError, LeaseLost)
 
 
 class Outage:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from trader import journal
+from trader import journal, ordering
 from trader.closing import close_bar
 from trader.exchange import Exchange
-from trader.live import Trader
 from trader.orders import LostTrack, Rejected
 
 if TYPE_CHECKING:
@@ -18,22 +17,24 @@ if TYPE_CHECKING:
 
     from market.bars import Bar
     from trader.desk import Desk
+    from trader.live import Trader
     from trader.orders import Accepted, Order
 
 _place = Exchange.place
 
 
-def _send_before_commit(self: Trader, desk: Desk, bar: Bar) -> None:
+def _send_before_commit(trader: Trader, desk: Desk, bar: Bar) -> None:
     """Decide as ever, but send inside the transaction that writes the intent down."""
     if desk.needs_warming(bar):
-        self._warm(desk, bar)
+        ordering._warm(trader, desk, bar)  # noqa: SLF001 - all but one rule stays as it is
     answer, order = None, None
-    with Session(self.engine) as session, session.begin():
-        order = close_bar(session, desk, bar, self._circumstances(desk), self.memory)
+    with Session(trader.engine) as session, session.begin():
+        around = ordering.circumstances(trader, desk)
+        order = close_bar(session, desk, bar, around, trader.memory)
         if order is not None:
-            answer = self.exchange.place(order)
+            answer = trader.exchange.place(order)
     if order is not None and answer is not None:
-        with Session(self.engine) as session, session.begin():
+        with Session(trader.engine) as session, session.begin():
             journal.record_event(session, order.id, answer)
 
 
@@ -49,7 +50,7 @@ def _book_every_report(*_: Any) -> bool:
 
 
 MUTATIONS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "the intent is kept before the order is sent": (Trader, "_decide", _send_before_commit),
+    "the intent is kept before the order is sent": (ordering, "_decide", _send_before_commit),
     "an order without an answer is unknown": (Exchange, "place", _take_silence_for_a_refusal),
     "a fill is booked once, by its exec id": (journal, "_is_new", _book_every_report),
 }

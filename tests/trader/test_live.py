@@ -20,12 +20,14 @@ from sql import reads
 from trader import accounts, journal, record
 from trader.clock import ExchangeClock
 from trader.desk import Desk
+from trader.duties import attend
 from trader.errors import LeaseTaken
 from trader.events import CaughtUp, ExecutionReport, ModelRefused, Traded
 from trader.exchange import Exchange
 from trader.execution import OnStop
 from trader.lease import Lease
 from trader.live import Trader
+from trader.ordering import circumstances, send
 from trader.orders import Rejected, Status
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
@@ -83,7 +85,7 @@ def test_a_reconciliation_the_exchange_did_not_answer_is_owed_until_it_does(trad
     assert not trader.reporting
 
     trader.exchange = exchange
-    trader._attend()
+    attend(trader)
 
     assert trader.reporting
 
@@ -223,11 +225,11 @@ def test_what_rests_stays_when_the_trader_is_to_leave_it(trader, engine, exchang
 def test_a_trader_that_was_told_to_stop_says_that_the_exchange_is_closed(trader):
     trader._take(CaughtUp())
     desk = Desk(instrument=XRP, interval=timedelta(minutes=1))
-    assert trader._circumstances(desk).exchange_status == "online"
+    assert circumstances(trader, desk).exchange_status == "online"
 
     trader.stop()
 
-    assert trader._circumstances(desk).exchange_status == "stopping"
+    assert circumstances(trader, desk).exchange_status == "stopping"
 
 
 def rest(trader, engine, exchange):
@@ -255,7 +257,7 @@ def test_who_was_quicker_to_the_lease_trades_on(trader, engine):
 
 
 def test_the_loop_says_how_it_is(trader, engine):
-    trader._attend()
+    attend(trader)
 
     with Session(engine) as session:
         assert reads.trader_status(session).state == "waiting"
@@ -335,7 +337,7 @@ def test_an_answer_that_cannot_be_leads_to_a_halt_and_not_to_an_end(trader, engi
         journal.record_intent(session, one)
         journal.record_event(session, one.id, Rejected(at=NOON, reason="never reached it"))
 
-    trader._send(one)
+    send(trader, one)
 
     with Session(engine) as session:
         assert record.current_halt(session).reason_code == "reconciliation"
