@@ -16,14 +16,23 @@ if TYPE_CHECKING:
 
 RECENT = "at > (SELECT max(at) FROM {}) - interval '2 days'"
 DECIDED = f"id IN (SELECT decision_id FROM orders) OR {RECENT.format('decisions')}"  # noqa: S608 - our own names
+# What the model in production has said since its promotion, where it does not overlap.
+SETTLED = (
+    "mod(extract(epoch FROM {0}.bar_start), {0}.interval_seconds * {0}.horizon_bars) = 0 "
+    "AND {0}.bar_start >= (SELECT max(at) FROM promotions WHERE promotions.symbol = {0}.symbol "
+    "AND action IN ('promoted', 'rolled_back', 'cleared'))"
+)
 # Table -> which of its rows; in an order in which every row comes after those it points at.
 TABLES = {
     "market.price_bars": (
-        "start > (SELECT max(start) FROM market.price_bars) - make_interval(secs => %(span)s)"
+        "start > (SELECT max(start) FROM market.price_bars) - make_interval(secs => %(span)s) "  # noqa: S608 - our own names
+        "OR (symbol, interval_seconds, start) IN (SELECT s.symbol, s.interval_seconds, s.bar_start "
+        "+ n * s.interval_seconds * s.horizon_bars * interval '1 second' FROM predictions AS s, "
+        f"generate_series(0, 1) AS n WHERE {SETTLED.format('s')})"
     ),
     "predictions": (
         f"id IN (SELECT prediction_id FROM decisions WHERE {DECIDED}) "  # noqa: S608 - likewise
-        f"OR {RECENT.format('predictions')}"
+        f"OR {RECENT.format('predictions')} OR {SETTLED.format('predictions')}"
     ),
     "decisions": DECIDED,
     "orders": "true",
@@ -39,6 +48,12 @@ TABLES = {
     ),
     "halts": "true",
 }
+# Bars wait here until their months have room.
+BARS = "loaded_bars"
+MAKE_ROOM = (
+    "SELECT market.ensure_month('price_bars', month) "
+    "FROM (SELECT DISTINCT date_trunc('month', start, 'UTC') AS month FROM loaded_bars) AS months"
+)
 # Their ids are parts of other ids, so the next one must be the same again.
 NUMBERED = (
     "predictions",
@@ -82,10 +97,14 @@ def load(engine: Engine, folder: Path) -> None:
     connection: Any = engine.raw_connection()
     try:
         with connection.driver_connection.cursor() as cursor:
+            cursor.execute(f"CREATE TEMP TABLE {BARS} (LIKE market.price_bars) ON COMMIT DROP")
             for table in TABLES:
                 with gzip.open(folder / f"{table}.csv.gz", "rb") as file:
                     columns = file.readline().decode().strip()
-                    cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)", file)
+                    into = BARS if table == "market.price_bars" else table
+                    cursor.copy_expert(f"COPY {into} ({columns}) FROM STDIN (FORMAT csv)", file)
+            cursor.execute(MAKE_ROOM)
+            cursor.execute(f"INSERT INTO market.price_bars SELECT * FROM {BARS}")  # noqa: S608 - our own names
             for table in NUMBERED:
                 cursor.execute(
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"  # noqa: S608 - our own names
