@@ -59,8 +59,7 @@ def trader_settings(scenario: Scenario, outage_file: Path) -> TraderSettings:
         max_gross_usd=PLENTY,
         max_daily_loss_usd=PLENTY,
         max_model_loss_usd=PLENTY,
-        max_model_odds=float("inf"),
-        max_model_odds=float("inf"),
+        max_model_odds=float("inf"),  # the script promises too much, so that orders flow
         max_drawdown_usd=PLENTY,
         max_entries_per_hour=1000,
     )

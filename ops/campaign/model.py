@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 RISE, FALL = 0.97, 0.03
 WORTH = 0.06  # what a rise is said to gain and a fall to lose: more than a round trip costs
-# Longer than any run: the script's chances do not come true, and a model is left for that.
-HORIZON_BARS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +45,7 @@ def scripted(
     contract = Contract(
         symbol=symbol,
         interval_seconds=seconds,
-        horizon_bars=HORIZON_BARS,
+        horizon_bars=1,
         features=features.NAMES,
         feature_hash=features.HASH,
         cost=0.0,
