@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from alpaca_server import KEY, SECRET, recorded, serving
+from kraken_server import trading
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -69,19 +70,21 @@ def complaint(said):
 
 
 def test_bars_of_a_stock_are_ingested_page_by_page_and_once(friday, engine):
-    pages = page(hour(0), hour(1), following="there"), page(hour(3))
+    pages = page(hour(0), following="there"), page(hour(2))
     asked_for = ("ingest", "AAPL", "--provider", "alpaca", *HOURS)
 
     with serving(*pages) as (found, asked):
         first = friday(*asked_for, url=found.api_data_url)
-    with serving(page(hour(2))) as (found, again):
+    with serving(page(hour(1), hour(2), hour(3))) as (found, again):
         second = friday(*asked_for, url=found.api_data_url)
     third = friday(*asked_for)
 
-    assert first[:2] == (0, "AAPL: 3 bars on record, 3 of them new, 1 missing\n")
+    assert first[:2] == (0, "AAPL: 2 bars on record, 2 of them new, 2 missing\n")
     assert [one[1].get("page_token") for one in asked] == [None, "there"]
-    assert second[:2] == (0, "AAPL: 4 bars on record, 1 of them new, none missing\n")
-    assert again[0][1]["start"] == "2026-03-02T14:00:00Z"
+    assert second[:2] == (0, "AAPL: 4 bars on record, 2 of them new, none missing\n")
+    assert [(one[1]["start"], one[1]["end"]) for one in again] == [
+        ("2026-03-02T13:00:00Z", "2026-03-02T15:59:59Z")
+    ]
     assert third[:2] == (0, "AAPL: 4 bars on record, 0 of them new, none missing\n")
     assert on_record(engine) == [(12 + n, Decimal("6.25"), "alpaca-iex") for n in range(4)]
 
@@ -216,24 +219,39 @@ def test_a_chain_is_recorded_once_with_its_greeks(friday, engine):
     assert (row.contract, row.source) == ("AAPL240503P00155000", "alpaca-indicative")
 
 
-def test_one_house_does_not_fill_the_holes_of_the_other(friday, engine):
+def bar_of(hours, symbol="BTC/USD"):
     price = Decimal(2)
-    bar = Bar(
-        symbol="BTC/USD",
+    return Bar(
+        symbol=symbol,
         interval=timedelta(hours=1),
-        start=NOON,
+        start=NOON + timedelta(hours=hours),
         **dict.fromkeys(("open", "high", "low", "close"), price),
         volume=price,
         trades=1,
     )
+
+
+@pytest.mark.parametrize("sources", [("live", "csv"), ("csv", "trades")])
+def test_alpaca_does_not_fill_the_holes_of_kraken(friday, engine, sources):
     with Session(engine) as session, session.begin():
-        record_bars(session, [bar], "live")
-    rows = page(hour(0), symbol="ETH/USD")
-    with serving(rows) as (found, _):
-        friday("ingest", "ETH/USD", "--provider", "alpaca", *HOURS, url=found.api_data_url)
+        for hours, source in enumerate(sources):
+            record_bars(session, [bar_of(hours)], source)
 
     code, _, said = friday("ingest", "BTC/USD", "--provider", "alpaca", *HOURS)
 
     assert code == 2
     assert complaint(said).startswith("the bars of BTC/USD on record are of Kraken's market")
-    assert [one[2] for one in on_record(engine)] == ["live", "alpaca"]
+    assert [one[2] for one in on_record(engine)] == list(sources)
+
+
+def test_kraken_does_not_fill_the_holes_of_alpaca(friday, engine, monkeypatch):
+    with serving(page(hour(0), symbol="BTC/USD")) as (found, _):
+        friday("ingest", "BTC/USD", "--provider", "alpaca", *HOURS, url=found.api_data_url)
+
+    with trading() as (address, _):
+        monkeypatch.setenv("KRAKEN_REST_URL", address)
+        code, _, said = friday("ingest", "BTC/USD", *HOURS)
+
+    assert code == 2
+    assert complaint(said).startswith("the bars of BTC/USD on record are of Alpaca's market")
+    assert [one[2] for one in on_record(engine)] == ["alpaca"]

@@ -385,6 +385,7 @@ def test_gaps_names_the_command_that_mends_one(friday, engine, symbol, source, p
 
     words = found[0]["mended_by"].split(" (")[0].split()
     span = ["--from", "2026-01-01T00:01:00", "--to", "2026-01-01T00:02:00"]
+    assert ("Kraken" in found[0]["mended_by"]) == (provider is None)
     other = [] if provider is None else ["--provider", provider]
     assert words == ["friday", "ingest", symbol, "--interval-seconds", "60", *span, *other]
     assert (empty[0], f"there is no bar of {symbol} of 1:00:00" in empty[2]) == (1, True)
