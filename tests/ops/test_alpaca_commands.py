@@ -219,6 +219,33 @@ def test_a_chain_is_recorded_once_with_its_greeks(friday, engine):
     assert (row.contract, row.source) == ("AAPL240503P00155000", "alpaca-indicative")
 
 
+def snapshots(*symbols, following=None, quoted=True):
+    quote = {"t": "2026-03-02T15:00:00Z", "bp": 1, "bs": 2, "ap": 1.5, "as": 3}
+    one = {"latestQuote": quote} if quoted else {"latestTrade": None}
+    return {"snapshots": dict.fromkeys(symbols, one), "next_page_token": following}
+
+
+def test_a_chain_of_several_pages_is_recorded_without_what_nobody_quotes(friday, engine):
+    calls = [f"AAPL260320C00{strike}000" for strike in range(100, 130)]
+    pages = (
+        snapshots(*calls[:20], following="there"),
+        snapshots("AAPL260320P00100000", following="on", quoted=False),
+        snapshots(*calls[20:]),
+    )
+
+    with serving(*pages) as (found, asked):
+        code, output, said = friday("options", "AAPL", url=found.api_data_url)
+
+    assert code == 0
+    assert [one[1].get("page_token") for one in asked] == [None, "there", "on"]
+    assert said.splitlines() == ["  20 contracts", "  20 contracts", "  30 contracts"]
+    assert output.splitlines()[-1] == "AAPL: 30 contracts, 30 quotes new, 0 with greeks"
+    with Session(engine) as session:
+        rows = session.scalars(select(OptionQuoteRow).order_by(OptionQuoteRow.strike)).all()
+    assert [row.contract for row in rows] == calls
+    assert (rows[0].ask, rows[0].delta) == (Decimal("1.5"), None)
+
+
 def bar_of(hours, symbol="BTC/USD"):
     price = Decimal(2)
     return Bar(
