@@ -69,7 +69,6 @@ class Limits:
     # Beyond these a model has to give way to the one before it.
     max_model_loss: Decimal = Decimal(250)  # since its promotion
     max_prediction_seconds: float = 0.02  # of CPU time
-    max_model_odds: float = 100.0  # to 1, against its probabilities
 
     def order_cap(
         self, *, depth: Decimal | None, day_volume: Decimal | None, reduces: bool

@@ -80,7 +80,8 @@ class TraderSettings(BaseSettings):
     max_prediction_seconds: float = Field(
         default=DEFAULT.max_prediction_seconds, gt=0, allow_inf_nan=False
     )
-    max_model_odds: float = Field(default=DEFAULT.max_model_odds, gt=1)
+    # No limit of orders, whose numbers must be finite: this one may be infinite.
+    max_model_odds: float = Field(default=100.0, gt=1)
     max_clock_skew_seconds: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     model_cache: Path = Path(".friday/models")
     outage_file: Path = Path(".friday/outage.jsonl")
@@ -120,7 +121,6 @@ class TraderSettings(BaseSettings):
             max_entries_per_hour=self.max_entries_per_hour,
             max_model_loss=self.max_model_loss_usd,
             max_prediction_seconds=self.max_prediction_seconds,
-            max_model_odds=self.max_model_odds,
             max_clock_skew=timedelta(seconds=self.max_clock_skew_seconds),
         )
 

@@ -11,8 +11,10 @@ from math import comb, erfc, exp, factorial, sqrt
 from experiments import calibration
 from trader import conduct, execution, risk, strategy, switch
 from trader.limits import Act, Limits, pressure
+from trader.settings import TraderSettings
 
 LIMITS = Limits()
+ODDS = TraderSettings.model_fields["max_model_odds"].default
 # Measured on the Coinbase bars of 2025 (15 minutes, 301 days): half of TRADER_MAX_GROSS_USD
 # in each of XRP and DOGE, all the time. test_risk_page.py measures them again.
 DAY_DEVIATION = 67.7
@@ -281,9 +283,9 @@ def model_rows():
             "its probabilities do not come true",
             (
                 f"wrong by more than {calibration.TOLERANCE:g}, `TRADER_MAX_MODEL_ODDS`, "
-                f"{LIMITS.max_model_odds:g} to 1"
+                f"{ODDS:g} to 1"
             ),
-            f"{percent(1 / LIMITS.max_model_odds)} of all its life at most, whenever one looks",
+            f"{percent(1 / ODDS)} of all its life at most, whenever one looks",
         ),
     ]
 

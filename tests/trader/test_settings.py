@@ -1,5 +1,8 @@
 """The environment says what is traded and what is only watched, or is refused in a sentence."""
 
+import math
+from dataclasses import fields
+
 import pytest
 from pydantic import ValidationError
 
@@ -36,3 +39,11 @@ def test_a_deadline_that_the_exchange_would_always_refuse_is_refused_here():
     with pytest.raises(ValidationError):
         TraderSettings(order_deadline_seconds=0.5)
     assert TraderSettings(order_deadline_seconds=1).order_deadline_seconds == 1
+
+
+def test_odds_that_ask_nothing_of_a_model_make_no_limit_of_orders_infinite():
+    """Risk refuses every order while one of its limits is no finite number."""
+    settings = TraderSettings(max_model_odds=math.inf)
+    limits = [getattr(settings.limits, field.name) for field in fields(settings.limits)]
+
+    assert all(math.isfinite(limit) for limit in limits if isinstance(limit, float))
