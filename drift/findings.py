@@ -21,6 +21,10 @@ FEWEST_OUTCOMES = 30
 
 DAYS_A_QUARTER = 90
 
+MOVED_A_QUARTER = 0.5
+"""Checks of a quarter that may find predictions moved by chance; a new 5 % every check would be
+a dozen, and features move with the predictions made of them, so the second key hardly helps."""
+
 
 def lost_edge(
     probability: Floats,
@@ -103,15 +107,25 @@ def lost_calibration(
     )
 
 
-def moved(kind: Kind, name: str, reference: Floats, current: Floats) -> Finding:
-    """Ask whether one column, of predictions or of outcomes, has moved."""
+def moved(
+    kind: Kind, name: str, reference: Floats, current: Floats, *, rate: float = 0.05
+) -> Finding:
+    """Ask whether one column, of predictions or of outcomes, has moved.
+
+    Args:
+        kind: What the column is.
+        name: The column's, for the sentence.
+        reference: Values in the order of time, NaN where unknown.
+        current: Later values.
+        rate: Chance of an alarm on history like the reference.
+    """
     shift = distributions.compare(name, reference, current)
     return Finding(
         kind=kind,
         testable=shift.p_value is not None,
-        alarm=bool(distributions.alarms([shift])),
+        alarm=bool(distributions.alarms([shift], rate=rate)),
         statistic=shift.p_value,
-        threshold=0.05 if shift.p_value is not None else None,
+        threshold=rate if shift.p_value is not None else None,
         reason=shift.reason,
         detail={"distance": shift.distance, "inflation": shift.inflation, "values": len(current)},
     )

@@ -60,7 +60,8 @@ def examine(window: Window) -> list[Finding]:
     told, before = window.scores[PROBABILITY], window.scores.index < pd.Timestamp(window.start)
     names = [str(name) for name in window.reference if name != OUTCOME]
     recent = int((apart.index >= pd.Timestamp(window.start)).sum())
-    quarter = timedelta(days=findings.DAYS_A_QUARTER)
+    # A window is looked at once.
+    checks = timedelta(days=findings.DAYS_A_QUARTER) / (window.end - window.start)
     return [
         findings.lost_edge(
             probability,
@@ -69,14 +70,14 @@ def examine(window: Window) -> list[Finding]:
             recent=recent,
             a_day=86_400 / (window.interval.total_seconds() * window.horizon_bars),
         ),
-        findings.lost_calibration(
-            probability,
-            rose,
-            recent=recent,
-            # A window is looked at once.
-            checks=quarter / (window.end - window.start),
+        findings.lost_calibration(probability, rose, recent=recent, checks=checks),
+        findings.moved(
+            Kind.PREDICTION,
+            PROBABILITY,
+            _floats(told[before]),
+            _floats(told[~before]),
+            rate=min(0.05, findings.MOVED_A_QUARTER / checks),
         ),
-        findings.moved(Kind.PREDICTION, PROBABILITY, _floats(told[before]), _floats(told[~before])),
         findings.moved_features(
             {name: _floats(window.reference[name]) for name in names},
             {name: _floats(window.current[name]) for name in names},

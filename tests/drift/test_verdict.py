@@ -128,6 +128,20 @@ def test_moved_predictions_are_found_and_named():
     assert "probability lies" in found.reason
 
 
+def test_the_rarer_a_chance_alarm_may_be_the_further_predictions_must_have_moved():
+    rng = np.random.default_rng(4)
+    reference, current = rng.random(6000), rng.random(200) * 0.88
+
+    often, seldom = (
+        moved(Kind.PREDICTION, "probability", reference, current, rate=rate)
+        for rate in (0.05, 0.0005)
+    )
+
+    assert often.statistic == seldom.statistic
+    assert (often.alarm, seldom.alarm) == (True, False)
+    assert (often.threshold, seldom.threshold) == (0.05, 0.0005)
+
+
 def test_moved_features_are_named_and_untestable_ones_counted_apart():
     rng = np.random.default_rng(5)
     reference = {"a": rng.random(6000), "b": rng.random(6000), "still": np.ones(6000)}
