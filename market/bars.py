@@ -142,7 +142,7 @@ class BarBuilder:
             self.late += 1
             return []
         closed = self._close_until(trade.at) if trade.at >= self._end else []
-        if gap and closed:
+        if gap:
             closed = [replace(bar, complete=False) for bar in closed]
             self._complete = False
         self._merge(trade.price, trade.quantity)

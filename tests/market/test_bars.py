@@ -51,6 +51,14 @@ def test_a_bar_is_the_first_highest_lowest_and_last_price_and_all_the_volume():
     ]
 
 
+def test_a_trade_lost_before_the_first_one_may_be_of_its_bar():
+    builder = a_builder(begin=NOON, last_trade_id=1)
+
+    assert builder.add(trade(3, 90)) == []
+
+    assert [bar.complete for bar in builder.advance(NOON + 3 * MINUTE)] == [False, True]
+
+
 def test_a_bar_closes_at_the_boundary_and_not_before():
     builder = a_builder(begin=NOON)
     builder.add(trade(1, 0))
