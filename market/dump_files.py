@@ -96,10 +96,21 @@ def lines(part: Part) -> Iterator[Lines]:
     try:
         with ExitStack() as stack:
             file, position = _open(part, stack)
-            reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8", newline=""))
+            reader = csv.reader(_ended(io.TextIOWrapper(file, encoding="utf-8", newline=""), part))
             yield Lines(((reader.line_num, row) for row in reader if row), position)
     except UNREADABLE as error:
         raise FileRefused(f"cannot read {part}: {error}") from None
+
+
+def _ended(text: IO[str], part: Part) -> Iterator[str]:
+    line = "\n"
+    for line in text:
+        yield line
+    if not line.endswith(("\n", "\r")):
+        raise FileRefused(
+            f"{part} seems cut short within its last line, {line[:80]!r}; end it with a line "
+            "break if it is whole"
+        )
 
 
 def _begins_as_zip(path: Path) -> bool:

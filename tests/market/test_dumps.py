@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from market import dumps
@@ -192,6 +192,7 @@ def test_kraken_s_own_sample_is_read():
     start=st.integers(0, 20),
     length=st.integers(1, 40),
 )
+@example(gaps=[60, 0], bad={0}, start=0, length=2)
 def test_a_bar_that_a_bad_trade_may_belong_to_is_never_complete(tmp_path, gaps, bad, start, length):
     times = [FIRST + sum(gaps[: n + 1]) for n in range(len(gaps))]
     rows = [(at, 1 + n % 3, "-1" if n in bad else "1") for n, at in enumerate(times)]

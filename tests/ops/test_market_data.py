@@ -322,6 +322,17 @@ def test_a_file_of_another_market_is_refused_with_what_it_holds(friday, engine, 
     assert said.endswith("and nothing of ETH/USD\n")
 
 
+@pytest.mark.parametrize("make", [plain_bars, plain_sales])
+def test_a_file_cut_within_its_last_line_is_refused(friday, engine, tmp_path, make):
+    kind, file, _ = make(tmp_path)
+    file.write_bytes(file.read_bytes()[:-1])
+
+    code, _, said = friday("import", kind, file)
+
+    assert (code, recorded(engine)) == (2, 0)
+    assert said.splitlines()[-1].startswith(f"{file} seems cut short within its last line, '16")
+
+
 def test_a_dump_of_trades_is_no_dump_of_bars(friday, engine, tmp_path):
     bars, sales = dump_of(tmp_path / "XRPUSD_1.csv", range(3)), sales_of(tmp_path / "s", range(3))
     explained = ("--symbol", "XRP/USD", "--interval-seconds", "60")
