@@ -54,6 +54,15 @@ class _Offer:
         said = f"Its number is {self.numbered}: {self.numbered.reason}."
         return f"{report.markdown(self.candidate)}\n{said}\n"
 
+    def description(self, experiment_id: str, run_id: str) -> str:
+        """Write the same for a version's page, with a way to the plots and files of its run.
+
+        MLflow's list of versions shows the first dozen letters.
+        """
+        word = "Passed" if self.candidate.verdict.passed else "Refused"
+        evidence = f"#/experiments/{experiment_id}/runs/{run_id}/artifacts/evidence"
+        return f"{word} as {self.numbered}: [plots and files]({evidence}).\n\n{self.page()}"
+
 
 def register(client: MlflowClient, candidate: Candidate, *, trigger: str) -> Registered:
     """Store a candidate, passed or refused.
@@ -81,7 +90,9 @@ def register(client: MlflowClient, candidate: Candidate, *, trigger: str) -> Reg
 def _number(client: MlflowClient, candidate: Candidate) -> _Offer:
     tags = report.tags(candidate) | {"label": _label(candidate.plan)}
     numbered = numbering.number(store.latest_tags(client, candidate.contract.symbol), tags)
-    return _Offer(candidate=candidate, numbered=numbered, tags=tags | numbered.tags())
+    # MLflow's list shows tags in this order, and cuts each short.
+    first = {"gate": tags["gate"]} | numbered.tags()
+    return _Offer(candidate=candidate, numbered=numbered, tags=first | tags)
 
 
 def _label(plan: Plan) -> str:
@@ -206,7 +217,7 @@ def _create_version(client: MlflowClient, offer: _Offer, run_id: str, model_id: 
         run_id=run_id,
         model_id=model_id,
         tags=offer.tags | {"contract_sha256": terms.digest(offer.candidate.contract_json)},
-        description=offer.page(),
+        description=offer.description(client.get_run(run_id).info.experiment_id, run_id),
         await_creation_for=0,
     )
     return int(created.version)

@@ -61,6 +61,18 @@ def test_a_version_tells_what_its_gate_found(registry, registered, candidate):
     assert found.metrics["hold_out_trades"] == candidate.evidence.trades
 
 
+def test_a_versions_page_begins_with_the_verdict_and_leads_to_its_files(registry, registered):
+    passed, refused = (
+        registry.get_model_version("xrp-usd", str(one.version)) for one in registered
+    )
+
+    run = registry.get_run(passed.run_id).info
+    told = f"#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/evidence"
+    assert passed.description.startswith(f"Passed as 1.0.0: [plots and files]({told}).\n\n# XRP")
+    assert refused.description.startswith("Refused as 1.")
+    assert {file.path for file in registry.list_artifacts(run.run_id)} == {"evidence"}
+
+
 def test_a_version_is_numbered_by_what_changed_since_the_one_before(
     registry, registered, candidate
 ):
