@@ -174,8 +174,12 @@ def _record(
         scored=None if score is None else (score.model.version, turn.interval_seconds),
         suffix=turn.suffix,
     )
-    decided = trip.run(turn.session, [*written, decision])
-    return None if decided is None else _intend(turn, decided, wanted)
+    order = _order(turn, wanted)
+    last = decision if order is None else journal.intent(order, decision)
+    if trip.run(turn.session, [*written, last]) is None or order is None:
+        return None
+    turn.desk.worked = order.id if order.rests else None
+    return order
 
 
 def _refused(wanted: Wanted, verdict: Refused) -> Wanted:
@@ -210,12 +214,12 @@ def _latch(turn: _Turn, verdict: Refused) -> None:
         )
 
 
-def _intend(turn: _Turn, decision_id: str, wanted: Wanted) -> Order | None:
+def _order(turn: _Turn, wanted: Wanted) -> Order | None:
     if wanted.side is None or wanted.limit is None:
         return None
-    order = Order(
-        id=client_order_id(decision_id, FIRST_ATTEMPT),
-        decision_id=decision_id,
+    return Order(
+        id=client_order_id(turn.decision_id, FIRST_ATTEMPT),
+        decision_id=turn.decision_id,
         symbol=turn.desk.symbol,
         side=wanted.side,
         quantity=wanted.quantity,
@@ -225,10 +229,6 @@ def _intend(turn: _Turn, decision_id: str, wanted: Wanted) -> Order | None:
         created_at=turn.around.now,
         deadline=turn.around.now + turn.around.deadline,
     )
-    if not journal.record_intent(turn.session, order):
-        return None
-    turn.desk.worked = order.id if order.rests else None
-    return order
 
 
 def _prediction(turn: _Turn, score: Score) -> Statement:

@@ -6,14 +6,16 @@ same news arrives again: the client order id, the exec id, the decision's id.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import select
 
 from market.instruments import Side
+from sql import trip
 from sql.tables import FillRow, OrderEventRow, OrderRow
+from sql.trip import Statement
 from trader import accounts, ledger
 from trader.errors import OrderUnknown
 from trader.orders import Filled, Order, OrderEvent, Status, apply
@@ -26,45 +28,50 @@ if TYPE_CHECKING:
 
 
 # Spelt out for the reason that stands beside those of trader.record; the order's first event
-# is written by the same statement.
-INTENT = text("""
-    WITH intended AS (
+# is written by the same statement, and nothing is where what comes before returned no row.
+INTENT = """
+    WITH before AS ({before}), intended AS (
         INSERT INTO orders (id, decision_id, symbol, side, quantity, limit_price, worst_price,
                             cancelling, time_in_force, status, filled, created_at, deadline,
                             updated_at)
-        VALUES (:id, :decision_id, :symbol, :side, :quantity, :limit_price, :worst_price,
-                :cancelling, :time_in_force, 'pending', 0, :created_at, :deadline, :created_at)
+        SELECT :order_id, :decision_id, :symbol, :side, :quantity, :limit_price, :worst_price,
+               :cancelling, :time_in_force, 'pending', 0, :created_at, :deadline, :created_at
+        FROM before
         ON CONFLICT (id) DO NOTHING RETURNING id, created_at
     )
     INSERT INTO order_events (order_id, kind, detail, at)
-    SELECT id, 'intended', :detail, created_at FROM intended RETURNING order_id
-""").bindparams(bindparam("detail", type_=JSONB))
+    SELECT id, 'intended', CAST(:detail AS jsonb), created_at FROM intended RETURNING order_id
+"""
+ANYHOW = Statement("SELECT 1", {})
+
+
+def intent(order: Order, decision: Statement = ANYHOW) -> Statement:
+    """Write down that an order is about to be sent, if its decision is new; commit, then send.
+
+    Returns:
+        What writes the decision and the intent, and gives the order's id, or None if one of the
+        two was written down before: such an order must not be sent again.
+    """
+    given = {
+        "order_id": order.id,
+        "decision_id": order.decision_id,
+        "symbol": order.symbol,
+        "side": order.side,
+        "quantity": order.quantity,
+        "limit_price": order.limit,
+        "worst_price": order.worst,
+        "cancelling": order.cancelling,
+        "time_in_force": order.time_in_force,
+        "created_at": order.created_at,
+        "deadline": order.deadline,
+        "detail": json.dumps({"quantity": str(order.quantity), "limit": str(order.limit)}),
+    }
+    return Statement(INTENT.replace("{before}", decision.sql), {**decision.given, **given})
 
 
 def record_intent(session: Session, order: Order) -> bool:
-    """Write down that an order is about to be sent; commit before sending it.
-
-    Returns:
-        Whether it is new. An order that was written down before must not be sent again.
-    """
-    written = session.scalar(
-        INTENT,
-        {
-            "id": order.id,
-            "decision_id": order.decision_id,
-            "symbol": order.symbol,
-            "side": order.side,
-            "quantity": order.quantity,
-            "limit_price": order.limit,
-            "worst_price": order.worst,
-            "cancelling": order.cancelling,
-            "time_in_force": order.time_in_force,
-            "created_at": order.created_at,
-            "deadline": order.deadline,
-            "detail": {"quantity": str(order.quantity), "limit": str(order.limit)},
-        },
-    )
-    return written is not None
+    """Write an intent down on its own, whatever it follows; return whether it is new."""
+    return trip.run(session, [intent(order)]) is not None
 
 
 def record_event(session: Session, order_id: str, event: OrderEvent) -> Order:

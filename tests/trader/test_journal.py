@@ -285,6 +285,19 @@ def explained_order(session):
     return sent
 
 
+def test_an_intent_is_written_with_a_decision_that_is_new_and_with_no_other(session):
+    told = {"symbol": "XRP/USD", "bar_start": NOON, "inputs": {"why": "a :word"}, "at": NOON}
+    decision = record.decision(decide(situation()), **told)
+    sent = order(decision_id=decision.given["id"])
+
+    assert trip.run(session, [journal.intent(sent, decision)]) == sent.id
+    assert journal.order_by_id(session, sent.id).quantity == sent.quantity
+
+    again = order(id="another", decision_id=sent.decision_id)
+    assert trip.run(session, [journal.intent(again, decision)]) is None
+    assert journal.order_by_id(session, again.id) is None
+
+
 def test_why_tells_the_whole_chain_by_any_name_of_the_order(session):
     sent = explained_order(session)
 
