@@ -24,6 +24,7 @@ from ops.bench.live import XRP, Rig, rig
 from ops.bench.record import END, database, fill
 from ops.bench.timing import milliseconds, on_schedule
 from trader.events import BookChanged, ClockAdvanced, ExecutionReport
+from trader.start import settle_memory
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,6 +101,7 @@ def _offer(engine: Engine, folder: Path, count: int) -> Offered:
     schedule = Thread(target=on_schedule, args=offer)
     offered = Offered()
     _approach(with_trader, 0)
+    settle_memory()
     schedule.start()
     for _ in range(count):
         number, due = due_bars.get()
@@ -143,6 +145,8 @@ def _note(offered: Offered, at: Rig, *, due: float, began: float, statements: St
 
 def _settle(at: Rig, number: int) -> None:
     """Tell that the order was cancelled, as one that takes at once is when nothing is there."""
+    if not at.client.handed:
+        return
     at.trader.turn(
         ExecutionReport(
             exec_type="canceled",
