@@ -22,7 +22,7 @@ TOLD_EVERY = 100
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """Play the campaign, or one run of it, and the campaign without each of three rules."""
+    """Play the campaign, or one run of it, and the campaign without each of some rules."""
     with own_storage() as storage:
         if plan.only is not None:
             return [_one(storage, plan.seed, plan.only)]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from trader import journal, ordering
+from trader import journal, memory, ordering
 from trader.closing import close_bar
 from trader.exchange import Exchange
+from trader.limits import State
 from trader.orders import LostTrack, Rejected
 
 if TYPE_CHECKING:
@@ -49,10 +50,16 @@ def _book_every_report(*_: Any) -> bool:
     return True
 
 
+def _go_on(*_: Any) -> State:
+    """Decide as if nobody had halted."""
+    return State.ACTIVE
+
+
 MUTATIONS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "the intent is kept before the order is sent": (ordering, "_decide", _send_before_commit),
     "an order without an answer is unknown": (Exchange, "place", _take_silence_for_a_refusal),
     "a fill is booked once, by its exec id": (journal, "_is_new", _book_every_report),
+    "a halt lets nothing be opened": (memory, "state_for", _go_on),
 }
 
 
