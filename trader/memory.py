@@ -210,11 +210,11 @@ def _read_market(session: Session, now: tuple[int | None, ...], desk: Desk, at: 
             )
         ),
         bought=session.scalar(
-            select(func.max(DecisionRow.bar_start))
+            select(DecisionRow.bar_start)
             .join(OrderRow, OrderRow.decision_id == DecisionRow.id)
-            .where(
-                DecisionRow.symbol == desk.symbol, OrderRow.side == Side.BUY, OrderRow.filled > 0
-            )
+            .where(OrderRow.symbol == desk.symbol, OrderRow.side == Side.BUY, OrderRow.filled > 0)
+            .order_by(OrderRow.created_at.desc())
+            .limit(1)
         ),
         acts=tuple((kind, moment) for kind, moment in acts),
     )
