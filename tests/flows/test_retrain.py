@@ -10,6 +10,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 import markets
+import numpy as np
 import pytest
 from prefect.client.orchestration import get_client
 from sqlalchemy import insert, select
@@ -134,14 +135,50 @@ def test_a_refusal_is_a_normal_end_with_its_reason_on_record(market, engine):
     assert shown[0].description == refused.reason
 
 
-def test_bars_that_cannot_teach_end_in_a_sentence_and_no_version(market):
-    market("BTC/USD", markets.walk(1, days=1).iloc[:300])
+def rising(bars):
+    return bars * 0 + np.exp(np.arange(len(bars)) * 0.001)[:, None]
 
-    ended = retrain("BTC/USD", trials=3)
+
+@pytest.mark.parametrize(
+    ("symbol", "bars", "message"),
+    [
+        ("BTC/USD", markets.walk(1, days=1).iloc[:300], "expected at least 1000 bars"),
+        ("SOL/USD", markets.walk(1, days=2) * 0 + 1.0, "0 rises beyond cost"),
+        ("XMR/USD", rising(markets.walk(1, days=3)), "found 844 rises beyond cost among 844"),
+    ],
+    ids=["too few", "constant prices", "one class only"],
+)
+def test_bars_that_cannot_teach_end_in_a_sentence_and_no_version(
+    market, engine, symbol, bars, message
+):
+    market(symbol, bars)
+
+    ended = retrain(symbol, trials=3, promote_first=True)
 
     assert (ended.passed, ended.version) == (False, None)
-    assert "expected at least 1000 bars" in ended.reason
-    assert store.versions(registry(), "BTC/USD") == []
+    assert message in ended.reason
+    assert store.versions(registry(), symbol) == []
+    assert store.aliases(registry(), symbol) == {}
+    (job,) = rows(engine, RetrainingJobRow)
+    assert (job.state, job.passed, job.version, job.reason) == ("done", False, None, ended.reason)
+
+
+def test_a_hole_across_the_hold_out_registers_nothing_until_it_is_filled(market):
+    bars = markets.walk(2, days=3, volatility=0.003)
+    begins = bars.index[0] + timedelta(days=2, hours=12)
+    hole = (bars.index >= begins) & (bars.index < begins + timedelta(hours=6))
+    market("DOT/USD", bars[~hole])
+
+    ended = retrain("DOT/USD", days=3, trials=1)
+
+    assert "no bars between" in ended.reason
+    assert store.versions(registry(), "DOT/USD") == []
+
+    market("DOT/USD", bars[hole], taker_fee=None)
+    again = retrain("DOT/USD", days=3, trials=1)
+
+    assert again.version == 1
+    assert [one.version for one in store.versions(registry(), "DOT/USD")] == [1]
 
 
 @pytest.mark.parametrize(
