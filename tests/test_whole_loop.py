@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from browser import CHROMIUM, browsing
 from running_stack import Stack
 from waiting import until
 
@@ -107,6 +108,28 @@ def test_an_alias_set_in_mlflow_is_live_within_ten_seconds(stack, monkeypatch):
     made = [row for row in told["promotions"] if row["action"] == "promoted"]
     assert made[-1]["who"] == "somebody in MLflow"
     assert made[-1]["evidence"]["semantic_version"] == "1.1.0"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to look at MLflow with")
+def test_a_person_reads_the_verdict_in_mlflow_promotes_with_the_mouse_and_the_trader_swaps(stack):
+    with browsing(stack.folder / "browser") as browser:
+        for wanted, number in ((1, "1.0.0"), (2, "1.1.0")):
+            browser.open(f"{stack.settings()['MLFLOW_TRACKING_URI']}/#/models")
+            browser.wait_for("xrp-usd")
+            if wanted == 1:
+                browser.click("button", "Try it now")  # the first visit's window
+            browser.click("a", "xrp-usd")
+            browser.click("a", f"Version {wanted}")
+            browser.wait_for(f"Passed as {number}")
+            assert "checks passed" in browser.text()
+
+            browser.click("button[data-component-id*=aliaseditor]")
+            browser.click("[role=dialog] input")
+            browser.type("production")
+            browser.wait_for('The "production" alias is also being used on version')
+            browser.click("button", "Save aliases")
+
+            until(lambda: stack.versions()["XRP/USD"] == wanted, 10, f"version {wanted}")  # noqa: B023 - it is called at once
 
 
 def test_a_rollback_is_live_within_ten_seconds_and_the_older_stages_count_too(stack, monkeypatch):
