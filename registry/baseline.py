@@ -9,6 +9,7 @@ data. (A booster of XGBoost's own linear kind cannot be asked for one row in pla
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,8 +18,6 @@ import xgboost as xgb
 from sklearn.linear_model import LogisticRegression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -131,7 +130,7 @@ def _tree(steps: Steps, feature: int, number: int, rows: Rows) -> dict[str, Any]
     added = heights[np.searchsorted(edges, rows[:, feature], side="right")]
     # The intercept has no tree of its own: the first one carries it.
     leaves = heights + (steps.intercept if number == 0 else 0.0)
-    nodes = list(_nodes(0, len(leaves), NO_PARENT, [0]))
+    nodes = _nodes(len(leaves))
     values = [float(leaves[n.piece] if n.is_leaf else edges[n.piece - 1]) for n in nodes]
     middle, count = len(leaves) // 2, len(nodes)
     return {
@@ -159,17 +158,18 @@ def _tree(steps: Steps, feature: int, number: int, rows: Rows) -> dict[str, Any]
     }
 
 
-def _nodes(first: int, end: int, parent: int, counter: list[int]) -> Iterator[_Node]:
-    # Nodes come in the order of their numbers, each before those below it.
-    own = counter[0]
-    counter[0] += 1
-    if end - first == 1:
-        yield _Node(parent, -1, -1, first)
-        return
-    middle = (first + end) // 2
-    left = list(_nodes(first, middle, own, counter))
-    right_number = counter[0]
-    right = list(_nodes(middle, end, own, counter))
-    yield _Node(parent, own + 1, right_number, middle)
-    yield from left
-    yield from right
+def _nodes(pieces: int) -> list[_Node]:
+    # Level by level, so that a right child is numbered next to its left one: XGBoost looks for it
+    # there when it is asked for a single row, and believes `right_children` only for more.
+    nodes: list[_Node] = []
+    waiting, free = deque([(0, pieces, NO_PARENT)]), 1
+    while waiting:
+        first, end, parent = waiting.popleft()
+        if end - first == 1:
+            nodes.append(_Node(parent, -1, -1, first))
+            continue
+        middle, own = (first + end) // 2, len(nodes)
+        nodes.append(_Node(parent, free, free + 1, middle))
+        waiting.extend([(first, middle, own), (middle, end, own)])
+        free += 2
+    return nodes

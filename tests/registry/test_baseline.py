@@ -41,6 +41,13 @@ def test_the_served_trees_say_what_the_regression_says(rows, steps):
     assert served_margins(steps, rows, rows) == pytest.approx(steps.margins(rows), abs=1e-5)
 
 
+def test_a_row_alone_scores_as_it_does_among_others(rows, steps):
+    # XGBoost goes another way through a tree for one row than for many; a trader has one.
+    alone = [served_margins(steps, rows, row.reshape(1, -1))[0] for row in rows[:50]]
+
+    assert alone == served_margins(steps, rows, rows[:50]).tolist()
+
+
 def test_a_value_on_an_edge_falls_on_the_same_side(rows, steps):
     on = np.array(
         [
