@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from ops.campaign.markets import SYMBOL
+from ops.campaign.markets import SYMBOLS
 from ops.campaign.process import BACKOFF
 from ops.campaign.scenario import BAR_SECONDS
 from ops.campaign.venue import SECRET
@@ -47,7 +47,7 @@ def exchange_settings(key: str) -> ExchangeSettings:
 def trader_settings(scenario: Scenario, outage_file: Path) -> TraderSettings:
     """Give the settings of a run's trader, whom no loss keeps from trading."""
     return TraderSettings(
-        symbols=SYMBOL,
+        symbols=",".join(SYMBOLS),
         bar_seconds=BAR_SECONDS,
         order_deadline_seconds=scenario.deadline,
         execution=scenario.policy,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SYMBOL = "XRP/USD"
+BESIDE = "DOGE/USD"  # the sandbox's own market of it, in which there is little trading
+SYMBOLS = (SYMBOL, BESIDE)
 MARKETS = 8
 # 2026-03-02, a Monday; every market has an hour of its own, so that their bars do not meet.
 FIRST_HOUR = 1_772_409_600

@@ -50,7 +50,7 @@ class TraderProcess:
     door: Door
     settings: TraderSettings
     exchange_settings: ExchangeSettings
-    model: ModelLoaded
+    models: tuple[ModelLoaded, ...]
     world: World = field(init=False)
     trader: Trader | None = None
     ends: Counter[str] = field(default_factory=Counter)
@@ -98,7 +98,8 @@ class TraderProcess:
             self.exchange_settings,
             world=self.world,
         )
-        self.trader.events.put(self.model)
+        for model in self.models:
+            self.trader.events.put(model)
         streams = start.open_streams(self.trader, self.exchange_settings)
         self._streams = dict.fromkeys(streams, 0.0)
         self.timeline.tell("the trader has started")

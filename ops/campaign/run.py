@@ -18,7 +18,7 @@ from market.features import WARM_UP
 from market.instruments import Side, Trade
 from ops.campaign.configuration import exchange_settings, healed_within, trader_settings
 from ops.campaign.flow import ReconciliationFlow
-from ops.campaign.markets import SYMBOL, path_of
+from ops.campaign.markets import BESIDE, SYMBOL, SYMBOLS, path_of
 from ops.campaign.model import scripted
 from ops.campaign.person import Person
 from ops.campaign.points import Points
@@ -83,7 +83,10 @@ class Run:
             door=self._door,
             settings=trader_settings(scenario, state.with_suffix(".outage")),
             exchange_settings=exchange_settings(KEY),
-            model=scripted(self._timeline, SYMBOL, BAR_SECONDS, scenario.script),
+            models=(
+                scripted(self._timeline, SYMBOL, BAR_SECONDS, scenario.script),
+                scripted(self._timeline, BESIDE, BAR_SECONDS, scenario.beside),
+            ),
         )
         self._process.world = simulated_world(
             self._timeline, self._exchange, self._door, self._timeline.wait
@@ -140,17 +143,19 @@ class Run:
         start = datetime.fromtimestamp(self._scenario.start, UTC)
         begin = interval_start(start, INTERVAL) - (WARM_UP + 10) * INTERVAL
         with Session(self._storage.engine) as session, session.begin():
-            builder = BarBuilder(SYMBOL, INTERVAL)
-            bars = [bar for trade in self._trades(begin, start) for bar in builder.add(trade)]
-            history.record_bars(session, [*bars, *builder.advance(start)], "campaign")
+            for symbol in SYMBOLS:
+                builder = BarBuilder(symbol, INTERVAL)
+                trades = self._trades(symbol, begin, start)
+                bars = [bar for trade in trades for bar in builder.add(trade)]
+                history.record_bars(session, [*bars, *builder.advance(start)], "campaign")
 
-    def _trades(self, begin: datetime, end: datetime) -> list[Trade]:
-        tape = self._exchange.venue.exchange.tapes[SYMBOL]
+    def _trades(self, symbol: str, begin: datetime, end: datetime) -> list[Trade]:
+        tape = self._exchange.venue.exchange.tapes[symbol]
         found = tape.between(round(begin.timestamp()) * SECOND, round(end.timestamp()) * SECOND)
         pair = tape.pair
         return [
             Trade(
-                symbol=SYMBOL,
+                symbol=symbol,
                 trade_id=int(identity),
                 at=datetime.fromtimestamp(int(time) / SECOND, UTC),
                 side=Side.BUY if bought else Side.SELL,
@@ -231,11 +236,14 @@ class Run:
     def _exposure(self) -> list[str]:
         """Look whether more was ever held than may be, as after an order sent twice."""
         market = self._exchange.venue.exchange.market
-        bid, _ = market.touch(BY_SYMBOL[SYMBOL], self._timeline.start)
-        price = Decimal(BY_SYMBOL[SYMBOL].price_text(bid))
-        held = self._exchange.most_held.get(BY_SYMBOL[SYMBOL].base.id, Decimal(0)) * price
-        most = self._scenario.most * DRIFT
-        return [f"doubled: {held:.2f} USD were held, at most {most:.2f}"] if held > most else []
+        most, wrong = self._scenario.most * DRIFT, []
+        for pair in (BY_SYMBOL[symbol] for symbol in SYMBOLS):
+            bid, _ = market.touch(pair, self._timeline.start)
+            price = Decimal(pair.price_text(bid))
+            held = self._exchange.most_held.get(pair.base.id, Decimal(0)) * price
+            if held > most:
+                wrong.append(f"doubled: {held:.2f} USD of {pair.symbol} held, at most {most:.2f}")
+        return wrong
 
     def _outcome(self, wrong: list[str]) -> Outcome:
         orders: Counter[str] = Counter()

@@ -124,12 +124,13 @@ class Scenario:
     between: int
     patience: float
     word: Word | None
+    beside: tuple[bool, ...]
 
     def lines(self) -> list[str]:
         """Say in a few lines what was drawn."""
-        script = "".join("+" if rise else "-" for rise in self.script)
         return [
-            f"market {self.market}, {self.bars} bars of {BAR_SECONDS} s, script {script}",
+            f"market {self.market}, {self.bars} bars of {BAR_SECONDS} s",
+            f"script {_signs(self.script)}, beside {_signs(self.beside)}",
             f"{self.policy} orders of at most {self.most} USD, deadline {self.deadline:.1f} s",
             f"patience {self.patience:.0f} s, latency {self.latency:.3f} s, step {self.step:.2f} s",
             *(f"fault {fault}" for fault in self.faults),
@@ -169,7 +170,12 @@ def draw(seed: int, number: int) -> Scenario:
         # Five seconds are over before an order may be amended; in nine it is, once.
         patience=random.choice((5.0, 9.0, 14.0)),
         word=_word(random, span) if random.random() < 0.2 else None,  # noqa: PLR2004 - how often
+        beside=_script(random, bars) if random.random() < 0.5 else (False,),  # noqa: PLR2004 - a coin
     )
+
+
+def _signs(script: tuple[bool, ...]) -> str:
+    return "".join("+" if rise else "-" for rise in script)
 
 
 def _script(random: Random, bars: int) -> tuple[bool, ...]:
