@@ -81,7 +81,8 @@ class Calibration:
         """
         if self.highest <= np.log(most):
             return None
+        odds = np.exp(min(self.highest, LARGEST))
         return (
             f"its probabilities were wrong by more than {TOLERANCE:g}: after {self.outcomes} "
-            f"outcomes that do not overlap the odds against it were {np.exp(min(self.highest, LARGEST)):.3g} to 1"
+            f"outcomes that do not overlap the odds against it were {odds:.3g} to 1"
         )
