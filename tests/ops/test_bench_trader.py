@@ -28,7 +28,8 @@ def test_a_measurement_gives_finite_numbers_and_says_how(name):
     assert len({figure.name for figure in measured}) == len(measured) > 0
     for figure in measured:
         assert math.isfinite(figure.value)
-        assert figure.value >= 0
+        # A process may give memory back, too.
+        assert figure.value >= 0 or figure.name == "growth of memory"
         assert figure.how
 
 
