@@ -21,10 +21,14 @@ class Policy:
 
     A log loss below the base rate's is asked on every fold and on the hold-out: one bad
     stretch of the past is enough to refuse. The lower bound of the net value is one-sided
-    at 95 % over blocks of eight horizons, within which outcomes overlap.
+    at 95 % over blocks of eight horizons, within which outcomes overlap. Of what trades earn
+    before costs, these may take four fifths: were they a quarter higher, nothing would be left.
+    More trades a day than the trader's twelve entries an hour could not be made.
     """
 
     fewest_trades: int = 30
+    most_cost_share: float = 0.8
+    most_trades_a_day: float = 288.0
     least_deflated_sharpe: float = 0.95
     least_slope: float = 0.5
     most_slope: float = 2.0
@@ -40,6 +44,7 @@ class Evidence:
     """Everything the gate looks at.
 
     `net_per_trade` and `lower_bound` (per block) are fractions after cost on the hold-out;
+    `cost` is the round trip that was taken off, `trades_a_day` the turnover there;
     `shuffled_gain` is the log loss gained on labels that mean nothing; `parity` the largest
     difference between a probability as trained and as served. `blocks` is the length of the
     hold-out, `shortest_record` the length it takes to believe its Sharpe ratio, both in
@@ -55,6 +60,8 @@ class Evidence:
     folds: tuple[Scores, ...]
     hold_out: Scores
     trades: int
+    trades_a_day: float
+    cost: float
     net_per_trade: float
     lower_bound: float
     deflated_sharpe: float
@@ -70,6 +77,12 @@ class Evidence:
     rivalry: Rivalry | None = None
     openings: int = 1
     overlapping: int = 0
+
+    @property
+    def cost_share(self) -> float:
+        """Which part of what trades earned before costs these took; infinite if nothing came."""
+        earned = self.net_per_trade + self.cost
+        return self.cost / earned if earned > 0 else math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +171,20 @@ def _pays(evidence: Evidence, policy: Policy) -> tuple[Check, ...]:
             evidence.net_per_trade,
             0,
             f"a trade on the hold-out earned {evidence.net_per_trade:+.3%} after costs",
+        ),
+        _most(
+            "cost share",
+            evidence.cost_share,
+            policy.most_cost_share,
+            f"costs took {evidence.cost_share:.0%} of what trades on the hold-out earned before "
+            f"them; at most {policy.most_cost_share:.0%} is asked",
+        ),
+        _most(
+            "turnover",
+            evidence.trades_a_day,
+            policy.most_trades_a_day,
+            f"the model would have traded {evidence.trades_a_day:.1f} times a day; at most "
+            f"{policy.most_trades_a_day:g} is asked",
         ),
         _above(
             "lower bound of the net value",

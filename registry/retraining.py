@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -264,6 +265,8 @@ def _evidence(
         folds=tuple(folds),
         hold_out=evaluation.score(held.probability, y, base_rate=base_rate, weight=weight),
         trades=len(trading.net),
+        trades_a_day=len(trading.net) / (len(rows) * course.plan.interval / timedelta(days=1)),
+        cost=course.plan.cost,
         net_per_trade=float(trading.net.mean()) if len(trading.net) else 0.0,
         lower_bound=trading.lower_bound(),
         deflated_sharpe=overfitting.deflated_sharpe(

@@ -16,6 +16,8 @@ SOUND = Evidence(
     folds=(FOLD, FOLD),
     hold_out=FOLD,
     trades=80,
+    trades_a_day=40.0,
+    cost=0.004,
     net_per_trade=0.004,
     lower_bound=0.001,
     deflated_sharpe=0.99,
@@ -38,7 +40,7 @@ def test_sound_evidence_passes_with_its_figures_in_the_reason():
 
     assert verdict.passed
     assert verdict.reason == (
-        "all 12 checks passed: +0.400% net a trade over 80 trades on bars never seen"
+        "all 14 checks passed: +0.400% net a trade over 80 trades on bars never seen"
     )
 
 
@@ -50,8 +52,10 @@ def test_sound_evidence_passes_with_its_figures_in_the_reason():
         ({"hold_out": WORSE}, "log loss on the hold-out"),
         ({"hold_out": replace(FOLD, log_loss=NAN)}, "log loss on the hold-out"),
         ({"trades": 29}, "trades on the hold-out"),
-        ({"net_per_trade": 0.0}, "net value a trade"),
-        ({"net_per_trade": NAN}, "net value a trade"),
+        ({"cost": 0.0161}, "cost share"),
+        ({"cost": NAN}, "cost share"),
+        ({"trades_a_day": 288.1}, "turnover"),
+        ({"trades_a_day": NAN}, "turnover"),
         ({"lower_bound": -1e-6}, "lower bound of the net value"),
         ({"lower_bound": NAN}, "lower bound of the net value"),
         ({"deflated_sharpe": 0.94}, "deflated Sharpe ratio"),
@@ -78,10 +82,24 @@ def test_each_flaw_alone_is_enough_to_refuse(changed, name):
     assert verdict.reason == next(c.sentence for c in verdict.checks if c.name == name)
 
 
-def test_a_refusal_says_how_many_checks_failed():
-    verdict = judge(replace(SOUND, trades=0, net_per_trade=0.0))
+@pytest.mark.parametrize("net", [0.0, -0.01, NAN])
+def test_trades_that_earn_nothing_are_refused_and_cost_more_than_they_brought(net):
+    verdict = judge(replace(SOUND, net_per_trade=net))
 
-    assert verdict.reason.endswith("(and 1 more of 12 checks)")
+    failed = [check.name for check in verdict.checks if not check.passed]
+    assert failed == ["net value a trade", "cost share"]
+    assert verdict.reason.startswith("a trade on the hold-out earned")
+
+
+def test_costs_that_are_nothing_take_no_share():
+    assert judge(replace(SOUND, cost=0.0)).passed
+    assert replace(SOUND, cost=0.001, net_per_trade=0.003).cost_share == pytest.approx(0.25)
+
+
+def test_a_refusal_says_how_many_checks_failed():
+    verdict = judge(replace(SOUND, trades=0, deflated_sharpe=0.0))
+
+    assert verdict.reason.endswith("(and 1 more of 14 checks)")
 
 
 @pytest.mark.parametrize(("overfitting", "warned"), [(0.5, False), (0.51, True), (NAN, True)])
@@ -99,7 +117,7 @@ def test_only_a_model_shown_to_be_worse_than_the_champion_is_refused_for_it(high
     verdict = judge(replace(SOUND, rivalry=rivalry))
 
     assert verdict.passed is passes
-    assert len(verdict.checks) == 13
+    assert len(verdict.checks) == 15
 
 
 def test_a_planted_pattern_passes(candidate):
