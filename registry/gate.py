@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from registry.evaluation import Scores
-    from registry.rivalry import Rivalry
+    from registry.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,52 +36,6 @@ class Policy:
     most_parity: float = 1e-6
     # A measure of one record scatters by 0.2 around one half, so it may warn and not refuse.
     most_overfitting: float = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """Everything the gate looks at.
-
-    `net_per_trade` and `lower_bound` (per block) are fractions after cost on the hold-out;
-    `cost` is the round trip that was taken off, `trades_a_day` the turnover there;
-    `shuffled_gain` is the log loss gained on labels that mean nothing; `parity` the largest
-    difference between a probability as trained and as served. `blocks` is the length of the
-    hold-out, `shortest_record` the length it takes to believe its Sharpe ratio, both in
-    blocks. `trials` are all that were ever made for the market. `looking_ahead` names the
-    features whose past depends on later bars, `meeting` counts the rows that taught while
-    they shared a moment with one that examined. `overfitting` is the probability that the
-    best of the trials is no better than their median; NaN where it cannot be told. `rivalry`
-    compares with the model in production; None where there is none to compare with.
-    `openings` counts the looks at exactly this hold-out, this one included, and `overlapping`
-    the earlier ones at a stretch that shares bars with it.
-    """
-
-    folds: tuple[Scores, ...]
-    hold_out: Scores
-    trades: int
-    trades_a_day: float
-    cost: float
-    net_per_trade: float
-    lower_bound: float
-    deflated_sharpe: float
-    trials: int
-    calibration_slope: float
-    shuffled_gain: float
-    parity: float
-    blocks: int
-    shortest_record: float
-    looking_ahead: tuple[str, ...]
-    meeting: int
-    overfitting: float
-    rivalry: Rivalry | None = None
-    openings: int = 1
-    overlapping: int = 0
-
-    @property
-    def cost_share(self) -> float:
-        """Which part of what trades earned before costs these took; infinite if nothing came."""
-        earned = self.net_per_trade + self.cost
-        return self.cost / earned if earned > 0 else math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,13 +234,13 @@ def _overfitting(evidence: Evidence, policy: Policy) -> Check:
 
 def _openings(evidence: Evidence) -> Check:
     # Each look is a trial in the deflated Sharpe ratio, which is where it refuses.
+    often = "once" if evidence.openings == 1 else f"{evidence.openings} times"
     return _most(
         "hold-out opened before",
         evidence.openings,
         1,
-        f"the bars of this hold-out have been looked at {evidence.openings} times, this one "
-        f"included, and {evidence.overlapping} earlier looks shared some of them; more than once "
-        "is a warning",
+        f"the bars of this hold-out have been looked at {often}, this one included, and "
+        f"{evidence.overlapping} earlier looks shared some of them; more than once is a warning",
     )
 
 

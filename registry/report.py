@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from registry.gate import Evidence, Verdict
+    from registry.evidence import Evidence
+    from registry.gate import Verdict
     from registry.retraining import Candidate
 
 

@@ -23,7 +23,8 @@ from registry import (
 )
 from registry.contract import Contract
 from registry.errors import TrainingRefused
-from registry.gate import Evidence, Verdict, judge
+from registry.evidence import Evidence
+from registry.gate import Verdict, judge
 from registry.labels import label, triple_barrier
 from registry.search import search
 

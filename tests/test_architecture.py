@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BELOW_TRADER = {"experiments", "market", "registry", "sql"}
+BELOW_TRADER = {"experiments", "market", "registry", "sql", "streams"}
 MAY_IMPORT = {
     "ops": {"flows", "sandbox", "trader", "drift", *BELOW_TRADER},
     "flows": {"trader", "drift", *BELOW_TRADER},
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "drift": set(),
     "experiments": set(),
     "market": {"sql"},
+    "streams": {"market"},
     "registry": set(),
     "sql": set(),
     "sandbox": set(),
@@ -31,8 +32,8 @@ PURE = {
         " kraken_history options pairs providers quality remedies windows zones"
     ),
     "registry": (
-        "baseline contract evaluation fitting gate labels leaks numbering overfitting overriding"
-        " rivalry scorer snapshot splits uniqueness"
+        "baseline contract evaluation evidence fitting gate labels leaks numbering overfitting"
+        " overriding rivalry scorer snapshot splits uniqueness"
     ),
     "sandbox": (
         "accounts amendment book candles checks choices chronicle entry errors exchange faults"
@@ -42,10 +43,10 @@ PURE = {
         " volumes websocket_orders wire bookfeed ownprints rapid"
     ),
     "sql": "chain",
+    "streams": "book clock events executions feed wire",
     "trader": (
-        "answers backtest book clock conduct desk events execution executions feed"
-        " ledger limits orders paper paper_orders position reconciliation risk signals sizing"
-        " strategy wire"
+        "answers backtest conduct desk events execution ledger limits orders paper paper_orders"
+        " position reconciliation risk signals sizing strategy"
     ),
 }
 WORLD = {

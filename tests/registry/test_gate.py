@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from registry.evaluation import Scores
-from registry.gate import Evidence, judge
+from registry.evidence import Evidence
+from registry.gate import judge
 from registry.rivalry import Rivalry
 
 FOLD = Scores(rows=1000, log_loss=0.40, base_log_loss=0.45, brier=0.1, roc_auc=0.8)
@@ -130,6 +131,7 @@ def test_a_second_look_at_the_same_hold_out_is_a_warning_and_counted():
     first, second = judge(SOUND), judge(replace(SOUND, openings=2, overlapping=3))
 
     assert first.warnings[1].passed
+    assert "looked at once, this one included" in first.warnings[1].sentence
     assert second.passed
     assert not second.warnings[1].passed
     assert "looked at 2 times" in second.warnings[1].sentence
