@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from registry import contract as terms
-from registry import (
-    evaluation,
-    leaks,
-    openings,
-    overfitting,
-    probes,
-    rivalry,
-    served,
-    snapshot,
-    training,
-)
+from registry import examination, leaks, openings, probes, served, snapshot, training
 from registry.contract import Contract
 from registry.errors import TrainingRefused
-from registry.evidence import Evidence
-from registry.gate import Verdict, judge
+from registry.gate import judge
 from registry.labels import label, triple_barrier
 from registry.search import search
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from registry.evaluation import Trading
+    from registry.evidence import Evidence
+    from registry.examination import HoldOut
+    from registry.gate import Verdict
     from registry.leaks import Compute
-    from registry.openings import Opening
-    from registry.rivalry import Rivalry
-    from registry.search import Found
     from registry.served import ServedModel
     from registry.settings import StudySettings
     from registry.snapshot import Snapshot
@@ -44,8 +30,6 @@ if TYPE_CHECKING:
 
 # Raise the number when a trial keeps something else on record: older studies lack it.
 TRIAL_FORM = 3
-MOST_PARTS = 16
-FEWEST_TO_CHOOSE_FROM = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +44,6 @@ class Origin:
     git_commit: str
     who: str = "unknown"
     run: str = "none"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldOut:
-    """The rows never seen, their probabilities, and the trades those would have made.
-
-    `opening` is this look at them as the log has it.
-    """
-
-    features: pd.DataFrame
-    table: pd.DataFrame
-    probability: evaluation.Floats
-    trading: Trading
-    opening: Opening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +116,16 @@ def retrain(
     model, folds = training.finish(course, found.params)
     model_ubj = probes.model_bytes(model)
     draft = _contract(origin, course, model, model_ubj, data.sha256)
-    hold_out = _examine(course, model, openings.Log(settings, origin.symbol), origin, data.sha256)
+    log, look = openings.Log(settings, origin.symbol), _look(course, origin, data.sha256)
+    hold_out = examination.examine(course, model, log, look)
     loaded = served.ServedModel(contract=draft, booster=served.read_booster(model_ubj))
     evidence = replace(
-        _evidence(course, found, folds, hold_out),
+        examination.gather(course, found, folds, hold_out),
         parity=probes.parity(model, loaded, hold_out.features),
         looking_ahead=leaks.looking_ahead(compute, bars, seed=plan.seed),
-        rivalry=None if champion is None else _against(champion, draft, course, hold_out),
+        rivalry=None
+        if champion is None
+        else examination.against(champion, draft, course, hold_out),
     )
     verdict = judge(evidence)
     contract = replace(draft, gate_passed=verdict.passed, gate_reason=verdict.reason)
@@ -200,6 +173,18 @@ def _label(close: pd.Series, plan: Plan) -> pd.DataFrame:
     )
 
 
+def _look(course: Course, origin: Origin, data_hash: str) -> openings.Look:
+    decided = course.table["decided"].iloc[course.final.test]
+    return openings.Look(
+        market=origin.symbol,
+        first=decided.iloc[0].to_pydatetime(),
+        last=decided.iloc[-1].to_pydatetime(),
+        data_hash=data_hash,
+        who=origin.who,
+        run=origin.run,
+    )
+
+
 def _contract(
     origin: Origin, course: Course, model: Model, model_ubj: bytes, data_hash: str
 ) -> Contract:
@@ -223,113 +208,6 @@ def _contract(
         gate_passed=False,
         gate_reason="not judged yet",
     )
-
-
-def _examine(
-    course: Course, model: Model, log: openings.Log, origin: Origin, data_hash: str
-) -> HoldOut:
-    rows = course.final.test
-    features, table = course.features.iloc[rows], course.table.iloc[rows]
-    decided = table["decided"]
-    opening = log.open(
-        openings.Look(
-            market=origin.symbol,
-            first=decided.iloc[0].to_pydatetime(),
-            last=decided.iloc[-1].to_pydatetime(),
-            data_hash=data_hash,
-            who=origin.who,
-            run=origin.run,
-        )
-    )
-    probability = model.probabilities(features)
-    log.close(evaluation.log_loss(probability, course.outcomes(rows), course.weight(rows)))
-    trading = evaluation.trade(
-        probability,
-        table,
-        model.worth,
-        cost=course.plan.cost,
-        margin=course.plan.margin,
-        block=course.plan.block,
-    )
-    return HoldOut(
-        features=features, table=table, probability=probability, trading=trading, opening=opening
-    )
-
-
-def _evidence(
-    course: Course, found: Found, folds: list[evaluation.Scores], held: HoldOut
-) -> Evidence:
-    rows, trading = course.final.test, held.trading
-    y, weight = course.outcomes(rows), course.weight(rows)
-    base_rate = float(course.outcomes(course.final.train).mean())
-    return Evidence(
-        folds=tuple(folds),
-        hold_out=evaluation.score(held.probability, y, base_rate=base_rate, weight=weight),
-        trades=len(trading.net),
-        trades_a_day=len(trading.net) / (len(rows) * course.plan.interval / timedelta(days=1)),
-        cost=course.plan.cost,
-        net_per_trade=float(trading.net.mean()) if len(trading.net) else 0.0,
-        lower_bound=trading.lower_bound(),
-        deflated_sharpe=overfitting.deflated_sharpe(
-            found.blocks, trials=found.trials, spread=found.spread
-        ),
-        trials=found.trials,
-        calibration_slope=evaluation.calibration_slope(held.probability, y, weight),
-        shuffled_gain=probes.shuffled_gain(course, found.params),
-        parity=float("nan"),
-        blocks=len(trading.blocks),
-        shortest_record=_shortest_record(trading),
-        looking_ahead=("not examined",),
-        meeting=_meeting(course),
-        overfitting=_overfitting(found),
-        openings=held.opening.number,
-        overlapping=held.opening.overlapping,
-    )
-
-
-def _against(
-    champion: ServedModel, draft: Contract, course: Course, held: HoldOut
-) -> Rivalry | None:
-    """Compare with the champion, if both were asked the same question."""
-    theirs, ours = (
-        (one.cost, one.horizon_bars, one.interval_seconds, one.feature_hash)
-        for one in (champion.contract, draft)
-    )
-    if theirs != ours:
-        return None
-    rows = held.features.to_numpy(dtype=np.float64)
-    return rivalry.compare(
-        held.table,
-        held.probability,
-        np.array([champion.predict(row) for row in rows]),
-        since=champion.contract.trained_until,
-        block=course.plan.block,
-    )
-
-
-def _meeting(course: Course) -> int:
-    within = sum(leaks.meeting(course.table, lesson.split) for lesson in course.lessons)
-    return within + leaks.meeting(course.table, course.final)
-
-
-def _shortest_record(trading: Trading) -> float:
-    moments = trading.blocks
-    if trading.sharpe <= 0:
-        return float("inf")
-    return overfitting.shortest_record(
-        trading.sharpe,
-        0.0,
-        skewness=float(stats.skew(moments)),
-        kurtosis=float(stats.kurtosis(moments, fisher=False)),
-    )
-
-
-def _overfitting(found: Found) -> float:
-    blocks, trials = found.returns.shape
-    parts = min(MOST_PARTS, blocks // 4 * 2)
-    if trials < FEWEST_TO_CHOOSE_FROM or parts < FEWEST_TO_CHOOSE_FROM:
-        return float("nan")
-    return overfitting.overfitting(found.returns, parts=parts).probability
 
 
 def _importance(model: Model, names: list[str]) -> dict[str, float]:
