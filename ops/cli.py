@@ -21,6 +21,7 @@ from ops import environment
 from ops.errors import FridayError
 from registry.errors import RegistryError, RegistryUnreachable
 from sql.errors import DatabaseError
+from streams.errors import StreamError
 from trader.complaints import complaint
 from trader.errors import TraderError
 
@@ -74,6 +75,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     ExchangeUnreachable: UNREACHABLE,
     RegistryUnreachable: UNREACHABLE,
     ExchangeRefused: REFUSED,
+    StreamError: REFUSED,
     TraderError: REFUSED,
     RegistryError: NO,
     DBAPIError: UNREACHABLE,

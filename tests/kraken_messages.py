@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from market.instruments import Instrument
-from trader.book import Book
-from trader.wire import BookUpdate
+from streams.book import Book
+from streams.wire import BookUpdate
 
 RECORDED = Path(__file__).parents[2] / "shared" / "fixtures" / "kraken"
 

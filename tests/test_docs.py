@@ -24,6 +24,7 @@ PACKAGES = [
     "registry",
     "sandbox",
     "sql",
+    "streams",
     "trader",
 ]
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text()

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from market.bars import Bar
     from market.instruments import Beside, Instrument
+    from streams.events import BookChanged
     from trader.candour import Track
-    from trader.events import BookChanged
 
 
 WATCHED = "watched only"

@@ -1,7 +1,6 @@
 """Everything the trader raises on purpose.
 
 * TraderError
-    * FeedBroken             a stream of the exchange can no longer be trusted
     * IllegalTransition      an order event that its current state forbids
     * OrderUnknown           news of an order or a trade that is not ours to book
     * OutcomeUnknown         a request left us, and no answer proves what happened
@@ -15,10 +14,6 @@ from __future__ import annotations
 
 class TraderError(Exception):
     """The root of every error this package raises on purpose."""
-
-
-class FeedBroken(TraderError):
-    """A stream skipped, repeated or garbled a message; reconnect with a new feed."""
 
 
 class IllegalTransition(TraderError):

@@ -1,130 +1,15 @@
-"""What the exchange's streams and the model registry tell us, in our own words."""
+"""What the model registry tells us, in our own words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime  # noqa: TC003 - reports are read back from a file by these types
-from decimal import Decimal  # noqa: TC003 - as above
 from typing import TYPE_CHECKING
-
-from market.instruments import Side  # noqa: TC001 - as above
 
 PRODUCTION, CHALLENGER, PREVIOUS = "production", "challenger", "previous"
 NEVER = 0  # the version of a model's copy that cannot be read
 
 if TYPE_CHECKING:
-    from market.instruments import Trade
     from registry.served import ServedModel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traded:
-    """Somebody traded; ids of one symbol come in order and once."""
-
-    trade: Trade
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BookChanged:
-    """The verified book's best prices, after every change anywhere in it."""
-
-    symbol: str
-    bid: Decimal
-    ask: Decimal
-    bid_quantity: Decimal
-    ask_quantity: Decimal
-    bid_depth: Decimal  # what every bid of the book is worth, in the quote currency
-    ask_depth: Decimal
-    at: datetime
-    heard: float  # when it arrived, in seconds of a clock that never goes back
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TradesMissed:
-    """Trades with ids between these two happened and the stream cannot tell them."""
-
-    symbol: str
-    after_id: int
-    before_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Untrusted:
-    """Act on nothing of this symbol until it is trusted again."""
-
-    symbol: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trusted:
-    """The symbol's book is verified and its trades are without a hole from here."""
-
-    symbol: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemStatus:
-    """The exchange's own word on itself: online, maintenance, cancel_only, post_only."""
-
-    status: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockAdvanced:
-    """The exchange's clock passed another second; everything before came earlier."""
-
-    at: datetime
-
-
-MarketEvent = (
-    Traded | BookChanged | TradesMissed | Untrusted | Trusted | SystemStatus | ClockAdvanced
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionReport:
-    """Something happened to an order of ours, by the exchange's word.
-
-    A report of a trade has an `exec_id`, which tells it apart from every other; the
-    same trade may be reported again. `snapshot` marks what was so before we asked.
-    """
-
-    exec_type: str
-    order_id: str
-    cl_ord_id: str | None
-    exec_id: str | None
-    symbol: str | None
-    side: Side | None
-    last_quantity: Decimal | None
-    last_price: Decimal | None
-    cost: Decimal | None
-    fee: Decimal | None
-    fee_asset: str | None
-    liquidity: str | None
-    cumulative: Decimal | None
-    status: str | None
-    reason: str | None
-    at: datetime
-    snapshot: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BalanceChanged:
-    """So much of an asset is ours in total, open orders' holds included."""
-
-    asset: str
-    balance: Decimal
-    at: datetime | None
-    snapshot: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaughtUp:
-    """Both private channels have told what was so before; what follows is new."""
-
-
-AccountEvent = ExecutionReport | BalanceChanged | CaughtUp | SystemStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,28 +18,26 @@ from sqlalchemy.orm import Session
 from market.errors import ExchangeRefused, ExchangeUnreachable
 from market.instruments import Side
 from market.world import REAL, World
-from trader import record, settlement
-from trader.duties import attend, change_model, under_way
-from trader.endpoint import Health
-from trader.errors import LeaseLost, LeaseTaken
-from trader.events import (
+from streams.events import (
     BookChanged,
     CaughtUp,
     ClockAdvanced,
     ExecutionReport,
-    ModelLoaded,
-    ModelRefused,
-    ModelWithdrawn,
     SystemStatus,
     Traded,
     TradesMissed,
     Trusted,
     Untrusted,
 )
+from streams.stream import Disconnected
+from trader import record, settlement
+from trader.duties import attend, change_model, under_way
+from trader.endpoint import Health
+from trader.errors import LeaseLost, LeaseTaken
+from trader.events import ModelLoaded, ModelRefused, ModelWithdrawn
 from trader.memory import Memory
 from trader.ordering import close, hear
 from trader.outage import AWAY
-from trader.stream import Disconnected
 from trader.switch import DeadMansSwitch
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from market.public_data import PublicData
-    from trader.clock import ExchangeClock
+    from streams.clock import ExchangeClock
     from trader.desk import Desk
     from trader.exchange import Exchange
     from trader.lease import Lease

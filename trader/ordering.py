@@ -22,8 +22,8 @@ from trader.reporting import record_report
 
 if TYPE_CHECKING:
     from market.bars import Bar
+    from streams.events import ExecutionReport
     from trader.desk import Desk
-    from trader.events import ExecutionReport
     from trader.live import Trader
     from trader.orders import Order
 

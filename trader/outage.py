@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from streams.events import ExecutionReport
 from trader.errors import LeaseLost
-from trader.events import ExecutionReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

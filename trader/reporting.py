@@ -14,7 +14,7 @@ from trader.orders import Accepted, Cancelled, Filled
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from trader.events import ExecutionReport
+    from streams.events import ExecutionReport
     from trader.orders import Order, OrderEvent
 
 

@@ -22,22 +22,22 @@ from market.world import REAL, World
 from registry.settings import ModelRegistrySettings
 from sql.database import DatabaseSettings, check_schema, limit_waiting, open_engine
 from sql.errors import DatabaseError
+from streams.clock import ExchangeClock
+from streams.executions import ExecutionFeed
+from streams.feed import Feed
+from streams.stream import Stream
 from trader import record, recording
-from trader.clock import ExchangeClock
 from trader.complaints import complaint
 from trader.desk import Desk
 from trader.endpoint import Answers, Endpoint, EndpointSettings
 from trader.errors import EndpointTaken, LeaseLost, LeaseTaken
 from trader.exchange import Exchange
-from trader.executions import ExecutionFeed
-from trader.feed import Feed
 from trader.lease import Lease
 from trader.live import Trader
 from trader.model_cache import ModelCache
 from trader.models import ModelWatch, RegistryClient
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
-from trader.stream import Stream
 from trader.telemetry import InfluxSettings, Telemetry
 
 if TYPE_CHECKING:

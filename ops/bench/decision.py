@@ -23,7 +23,7 @@ from ops.bench.figures import Figure
 from ops.bench.live import XRP, Rig, rig
 from ops.bench.record import END, database, fill
 from ops.bench.timing import milliseconds, on_schedule
-from trader.events import BookChanged, ClockAdvanced, ExecutionReport
+from streams.events import BookChanged, ClockAdvanced, ExecutionReport
 from trader.start import settle_memory
 
 if TYPE_CHECKING:

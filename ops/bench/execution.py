@@ -18,9 +18,9 @@ from ops.bench.live import XRP, Rig, rig
 from ops.bench.record import END, database, fill
 from ops.bench.timing import milliseconds, on_schedule
 from sql import reads
+from streams.events import CaughtUp
+from streams.executions import ExecutionFeed
 from trader import journal
-from trader.events import CaughtUp
-from trader.executions import ExecutionFeed
 from trader.orders import Order, Status, client_order_id
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from market.instruments import Instrument
 from ops.bench.blast import blasting
 from ops.bench.exchange import listen, running
 from ops.bench.figures import Figure
-from trader.errors import FeedBroken
-from trader.events import Traded, Untrusted
-from trader.feed import Feed
-from trader.stream import Disconnected, Stream
+from streams.errors import FeedBroken
+from streams.events import Traded, Untrusted
+from streams.feed import Feed
+from streams.stream import Disconnected, Stream
 
 if TYPE_CHECKING:
     from ops.bench.figures import Plan

@@ -17,13 +17,13 @@ from zlib import crc32
 from ops.bench.feed import DECIMALS, instrument, stream
 from ops.bench.figures import Figure
 from ops.bench.mutation import mutate
-from trader.errors import FeedBroken
-from trader.events import BookChanged, Traded
-from trader.feed import Feed
+from streams.errors import FeedBroken
+from streams.events import BookChanged, Traded
+from streams.feed import Feed
 
 if TYPE_CHECKING:
     from ops.bench.figures import Plan
-    from trader.events import MarketEvent
+    from streams.events import MarketEvent
 
 MESSAGES, FEW = 1_000_000, 30_000
 SOUND_BETWEEN = 3  # messages left whole between two mutated ones, on average

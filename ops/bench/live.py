@@ -29,7 +29,7 @@ from ops.bench.circumstances import MINUTE, instrument
 from ops.bench.record import END
 from registry.contract import Contract
 from registry.served import ServedModel
-from trader.clock import ExchangeClock
+from streams.clock import ExchangeClock
 from trader.desk import Desk
 from trader.events import ModelLoaded
 from trader.exchange import Exchange

@@ -19,10 +19,10 @@ from ops.bench.figures import Figure
 from ops.bench.process import Traders, traders, until
 from ops.bench.record import database
 from sql import reads
+from streams.stream import Connected, Stream
 from trader.lease import Lease
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.start import assemble, open_streams
-from trader.stream import Connected, Stream
 from trader.telemetry import InfluxSettings, Telemetry
 
 if TYPE_CHECKING:

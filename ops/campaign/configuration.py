@@ -12,11 +12,11 @@ from ops.campaign.process import BACKOFF
 from ops.campaign.scenario import BAR_SECONDS
 from ops.campaign.venue import SECRET
 from ops.campaign.wires import ADDRESS, SOCKETS
+from streams.stream import PAUSES
 from trader.duties import SETTLE_EVERY
 from trader.live import OWN_GHOST
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.settlement import LAG
-from trader.stream import PAUSES
 
 if TYPE_CHECKING:
     from pathlib import Path

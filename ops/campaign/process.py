@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from ops.campaign.storage import Storage
     from ops.campaign.timeline import Timeline
     from ops.campaign.wires import Door
+    from streams.stream import Stream
     from trader.events import ModelLoaded
     from trader.live import Trader
     from trader.settings import ExchangeSettings, TraderSettings
-    from trader.stream import Stream
 
 BACKOFF = (1.0, 2.0, 5.0)  # seconds until a trader that ended is started again
 # How `friday trade` ends of its own accord, with a code of its own; all else is a defect.

@@ -62,7 +62,7 @@ class Door(BaseAdapter):
 
 
 class Wire:
-    """A websocket's client side, as `trader.stream` sees one."""
+    """A websocket's client side, as `streams.stream` sees one."""
 
     def __init__(self, exchange: SimulatedExchange, line: Line, inlet: Inlet) -> None:
         self._exchange, self._line, self._inlet = exchange, line, inlet

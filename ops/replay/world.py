@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from ops.replay.tape import Tape
-    from trader.stream import Stream
+    from streams.stream import Stream
 
 # Where an error's name is looked for: requests has a ConnectionError of its own.
 OF_SOCKETS = (websocket, builtins, socket, ssl)

@@ -15,8 +15,8 @@ from requests.adapters import BaseAdapter
 
 from market.instruments import Side
 from market.world import World
+from streams.events import ExecutionReport
 from trader.answers import moment
-from trader.events import ExecutionReport
 from trader.exchange import Exchange
 from trader.settings import ExchangeSettings
 

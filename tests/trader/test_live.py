@@ -17,12 +17,14 @@ from market.bars import interval_start
 from market.instruments import Side, Trade
 from market.world import REAL
 from sql import reads
+from streams.clock import ExchangeClock
+from streams.events import CaughtUp, ExecutionReport, Traded
+from streams.stream import Disconnected
 from trader import accounts, journal, record
-from trader.clock import ExchangeClock
 from trader.desk import Desk
 from trader.duties import attend
 from trader.errors import LeaseTaken
-from trader.events import CaughtUp, ExecutionReport, ModelRefused, Traded
+from trader.events import ModelRefused
 from trader.exchange import Exchange
 from trader.execution import OnStop
 from trader.lease import Lease
@@ -31,7 +33,6 @@ from trader.ordering import circumstances, send
 from trader.orders import Rejected, Status
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
-from trader.stream import Disconnected
 from trader.telemetry import InfluxSettings, Telemetry
 
 AWAY = ExchangeSettings(

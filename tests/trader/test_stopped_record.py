@@ -20,8 +20,8 @@ from market.world import REAL
 from ops import postgres
 from sql import reads
 from sql.database import DatabaseSettings, limit_waiting, migrate, open_engine
+from streams.events import CaughtUp
 from trader import journal
-from trader.events import CaughtUp
 from trader.orders import Status
 
 PATIENCE = 0.3

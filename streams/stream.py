@@ -16,7 +16,7 @@ from websocket import WebSocketException, WebSocketTimeoutException
 
 from market.errors import MarketError
 from market.world import REAL, World
-from trader.errors import FeedBroken, TraderError
+from streams.errors import FeedBroken, StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,7 +118,7 @@ class Stream:
                 self._queue.put(Connected(stream=self._name))
             else:
                 self._exchange(*self._line)
-        except (MarketError, TraderError, WebSocketException, OSError, ValueError) as error:
+        except (MarketError, StreamError, WebSocketException, OSError, ValueError) as error:
             self._hang_up()
             reason = f"{type(error).__name__}: {error}"
             self._queue.put(Disconnected(stream=self._name, reason=reason))
@@ -136,7 +136,7 @@ class Stream:
         socket = self._world.connect(self._url, CONNECT_TIMEOUT)
         try:
             feed = self._make_feed(self._world.monotonic())
-        except (MarketError, TraderError):
+        except (MarketError, StreamError):
             socket.close()
             raise
         socket.settimeout(WAIT)

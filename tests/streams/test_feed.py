@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kraken_messages import book_text, instrument, recorded, trade_text
 
-from trader.errors import FeedBroken
-from trader.events import (
+from streams.errors import FeedBroken
+from streams.events import (
     BookChanged,
     ClockAdvanced,
     SystemStatus,
@@ -20,7 +20,7 @@ from trader.events import (
     Trusted,
     Untrusted,
 )
-from trader.feed import ATTEMPTS, Feed
+from streams.feed import ATTEMPTS, Feed
 
 BOOK = {"bids": [("2.09000", "5.00000000")], "asks": [("2.10000", "7.50000000")]}
 HALF_PAST = datetime(2026, 1, 1, 12, 0, 0, 500_000, tzinfo=UTC)

@@ -8,9 +8,9 @@ from kraken_messages import book_text, instrument, trade_text
 from websockets.sync.server import serve
 
 from market.errors import ExchangeUnreachable
-from trader.events import BookChanged, Traded, Trusted
-from trader.feed import Feed
-from trader.stream import Connected, Disconnected, Stream
+from streams.events import BookChanged, Traded, Trusted
+from streams.feed import Feed
+from streams.stream import Connected, Disconnected, Stream
 
 BOOK = {"bids": [("2.09000", "5.00000000")], "asks": [("2.10000", "7.50000000")]}
 

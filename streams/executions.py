@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from market.instruments import LARGEST, Side
-from trader import wire
-from trader.errors import FeedBroken
-from trader.events import AccountEvent, BalanceChanged, CaughtUp, ExecutionReport, SystemStatus
-from trader.feed import PATIENCE, PING_EVERY, SILENCE
+from streams import wire
+from streams.errors import FeedBroken
+from streams.events import AccountEvent, BalanceChanged, CaughtUp, ExecutionReport, SystemStatus
+from streams.feed import PATIENCE, PING_EVERY, SILENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

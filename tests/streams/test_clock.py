@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from trader.clock import ExchangeClock
+from streams.clock import ExchangeClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from market.instruments import Side, Trade
-from trader import wire
-from trader.book import Book
-from trader.errors import FeedBroken
-from trader.events import (
+from streams import wire
+from streams.book import Book
+from streams.errors import FeedBroken
+from streams.events import (
     BookChanged,
     ClockAdvanced,
     MarketEvent,

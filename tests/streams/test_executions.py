@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from kraken_messages import recorded
 
 from market.instruments import Side
-from trader.errors import FeedBroken
-from trader.events import BalanceChanged, CaughtUp, ExecutionReport, SystemStatus
-from trader.executions import ExecutionFeed
+from streams.errors import FeedBroken
+from streams.events import BalanceChanged, CaughtUp, ExecutionReport, SystemStatus
+from streams.executions import ExecutionFeed
 
 TRADE = (
     '{"order_id":"OUF4EM-FRGI2-MQMWZD","cl_ord_id":"aa","exec_id":"TABC","exec_type":"trade",'

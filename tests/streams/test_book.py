@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from kraken_messages import recorded
 
-from trader.book import Book
-from trader.wire import BookLevel, BookUpdate
+from streams.book import Book
+from streams.wire import BookLevel, BookUpdate
 
 # The worked example of docs.kraken.com, guides/spot-ws-book-v2.
 ASKS = """45285.2 0.00100000 45286.4 1.54571953 45286.6 1.54571109 45289.6 1.54560911
