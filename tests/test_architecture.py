@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BELOW_TRADER = {"experiments", "market", "registry", "sql", "streams"}
+BELOW_TRADER = {"experiments", "market", "registry", "serving", "sql", "streams"}
 MAY_IMPORT = {
     "ops": {"flows", "sandbox", "trader", "drift", *BELOW_TRADER},
     "flows": {"trader", "drift", *BELOW_TRADER},
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "drift": set(),
     "experiments": set(),
     "market": {"sql"},
+    "serving": {"market", "registry"},
     "streams": {"market"},
     "registry": set(),
     "sql": set(),
@@ -42,11 +43,12 @@ PURE = {
         " replacement rest_orders settlement swings synthetic tape terms tidings told triggers"
         " volumes websocket_orders wire bookfeed ownprints rapid"
     ),
+    "serving": "conduct events signals",
     "sql": "chain",
     "streams": "book clock events executions feed wire",
     "trader": (
-        "answers backtest conduct desk events execution ledger limits orders paper paper_orders"
-        " position reconciliation risk signals sizing strategy"
+        "answers backtest desk execution ledger limits orders paper paper_orders position"
+        " reconciliation risk sizing strategy"
     ),
 }
 WORLD = {

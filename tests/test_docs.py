@@ -23,6 +23,7 @@ PACKAGES = [
     "ops",
     "registry",
     "sandbox",
+    "serving",
     "sql",
     "streams",
     "trader",

@@ -18,8 +18,8 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from market.instruments import Quote, Side
+from serving.conduct import Answer, Conduct
 from trader import risk, strategy
-from trader.conduct import Answer, Conduct
 from trader.execution import Policy, worst_price
 from trader.limits import LATCHING_CODES, Act, Claim, Proposal, Refused, State, View, state_for
 from trader.paper import Account, Halted, Marks, Outcome, Traded

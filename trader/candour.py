@@ -12,17 +12,17 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from experiments.calibration import Calibration
+from serving.events import PRODUCTION
 from sql.scores import settled_scores
 from trader import deployment
-from trader.events import PRODUCTION
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Engine
 
+    from serving.events import ModelLoaded
     from trader.desk import Desk
-    from trader.events import ModelLoaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

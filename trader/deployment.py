@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from registry.numbering import SEMANTIC
-from sql import promotions
-from sql.tables import ModelDeploymentRow, PromotionRow
-from trader import record
-from trader.events import (
+from serving.events import (
     NEVER,
     PREVIOUS,
     PRODUCTION,
@@ -25,6 +22,9 @@ from trader.events import (
     ModelRefused,
     ModelWithdrawn,
 )
+from sql import promotions
+from sql.tables import ModelDeploymentRow, PromotionRow
+from trader import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

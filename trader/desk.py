@@ -15,8 +15,8 @@ import numpy as np
 from market.bars import BarBuilder
 from market.features import Features
 from market.instruments import Quote
-from trader.conduct import Conduct
-from trader.events import PREVIOUS, PRODUCTION, ModelLoaded, ModelRefused, ModelWithdrawn
+from serving.conduct import Conduct
+from serving.events import PREVIOUS, PRODUCTION, ModelLoaded, ModelRefused, ModelWithdrawn
 from trader.sizing import Volatility
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from trader.pursuit import pursue
 from trader.status import publish
 
 if TYPE_CHECKING:
-    from trader.events import ModelLoaded, ModelRefused, ModelWithdrawn
+    from serving.events import ModelLoaded, ModelRefused, ModelWithdrawn
     from trader.live import Trader
 
 SETTLE_EVERY = 15.0  # seconds between attempts to settle what stays open; bars close meanwhile

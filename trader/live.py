@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from market.errors import ExchangeRefused, ExchangeUnreachable
 from market.instruments import Side
 from market.world import REAL, World
+from serving.events import ModelLoaded, ModelRefused, ModelWithdrawn
 from streams.events import (
     BookChanged,
     CaughtUp,
@@ -34,7 +35,6 @@ from trader import record, settlement
 from trader.duties import attend, change_model, under_way
 from trader.endpoint import Health
 from trader.errors import LeaseLost, LeaseTaken
-from trader.events import ModelLoaded, ModelRefused, ModelWithdrawn
 from trader.memory import Memory
 from trader.ordering import close, hear
 from trader.outage import AWAY

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from trader.events import ModelEvent
+    from serving.events import ModelEvent
 
 # What a question to the record raises while it is away, or away again since the last.
 AWAY = (OperationalError, InterfaceError, LeaseLost)

@@ -30,8 +30,8 @@ from market.world import Found, World, http_session, open_socket, wall_milliseco
 from registry import contract
 from registry.contract import model_name
 from registry.served import ServedModel
+from serving.events import ModelLoaded
 from sql import snapshot
-from trader.events import ModelLoaded
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,6 +20,8 @@ from market.errors import ExchangeRefused, ExchangeUnreachable
 from market.public_data import PublicData
 from market.world import REAL, World
 from registry.settings import ModelRegistrySettings
+from serving.model_cache import ModelCache
+from serving.models import ModelWatch, RegistryClient
 from sql.database import DatabaseSettings, check_schema, limit_waiting, open_engine
 from sql.errors import DatabaseError
 from streams.clock import ExchangeClock
@@ -34,8 +36,6 @@ from trader.errors import EndpointTaken, LeaseLost, LeaseTaken
 from trader.exchange import Exchange
 from trader.lease import Lease
 from trader.live import Trader
-from trader.model_cache import ModelCache
-from trader.models import ModelWatch, RegistryClient
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.telemetry import InfluxSettings, Telemetry

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from serving.conduct import Conduct, ask
+from serving.events import CHALLENGER, PRODUCTION
 from trader import accounts, deployment
-from trader.conduct import Conduct, ask
 from trader.desk import Score
-from trader.events import CHALLENGER, PRODUCTION
 
 if TYPE_CHECKING:
     import numpy as np

@@ -29,9 +29,9 @@ from ops.bench.circumstances import MINUTE, instrument
 from ops.bench.record import END
 from registry.contract import Contract
 from registry.served import ServedModel
+from serving.events import ModelLoaded
 from streams.clock import ExchangeClock
 from trader.desk import Desk
-from trader.events import ModelLoaded
 from trader.exchange import Exchange
 from trader.lease import Lease
 from trader.live import Trader

@@ -11,7 +11,7 @@ import xgboost
 from market import features
 from registry.contract import Contract
 from registry.served import ServedModel
-from trader.events import ModelLoaded
+from serving.events import ModelLoaded
 
 if TYPE_CHECKING:
     import numpy as np

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ops.campaign.storage import Storage
     from ops.campaign.timeline import Timeline
     from ops.campaign.wires import Door
+    from serving.events import ModelLoaded
     from streams.stream import Stream
-    from trader.events import ModelLoaded
     from trader.live import Trader
     from trader.settings import ExchangeSettings, TraderSettings
 

@@ -16,7 +16,7 @@ from market import features
 from registry import served
 from registry.contract import Contract, digest, to_json
 from registry.served import ServedModel
-from trader.model_cache import ModelCache, Version
+from serving.model_cache import ModelCache, Version
 
 if TYPE_CHECKING:
     from pathlib import Path

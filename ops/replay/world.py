@@ -24,8 +24,8 @@ from ops.replay.tape import LOOP, Diverged
 from registry import contract
 from registry.contract import model_name
 from registry.served import ServedModel, read_booster
-from trader import events
-from trader.events import ModelLoaded
+from serving import events
+from serving.events import ModelLoaded
 from trader.recording import question
 
 if TYPE_CHECKING:

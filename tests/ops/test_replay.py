@@ -23,8 +23,8 @@ from market import features
 from ops.cli import main
 from registry import contract, served
 from registry.contract import Contract
+from serving.model_cache import ModelCache, Version
 from trader import record
-from trader.model_cache import ModelCache, Version
 
 pytestmark = pytest.mark.slow
 

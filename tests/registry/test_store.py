@@ -15,8 +15,8 @@ from registry import contract, registration, served, store
 from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
 from registry.overriding import Override
 from registry.settings import ModelRegistrySettings
-from trader.events import ModelLoaded
-from trader.model_cache import FILES, Version, verify
+from serving.events import ModelLoaded
+from serving.model_cache import FILES, Version, verify
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import xgboost as xgb
 from market import features
 from registry import contract as terms
 from registry import served
-from trader.model_cache import FILES, Version
+from serving.model_cache import FILES, Version
 
 WIDTH = len(features.NAMES)
 

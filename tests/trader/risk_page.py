@@ -9,7 +9,8 @@ from datetime import timedelta
 from math import comb, erfc, exp, factorial, sqrt
 
 from experiments import calibration
-from trader import conduct, execution, risk, strategy, switch
+from serving import conduct
+from trader import execution, risk, strategy, switch
 from trader.limits import Act, Limits, pressure
 from trader.settings import TraderSettings
 
@@ -263,7 +264,7 @@ def model_rows():
         ),
         (
             "its score does not move",
-            f"{conduct.SAME} bars in a row that differ, `trader/conduct.py`",
+            f"{conduct.SAME} bars in a row that differ, `serving/conduct.py`",
             (
                 f"where it repeats at nine bars of ten, {stuck(0.9):.1e} a year; at nineteen of "
                 f"twenty, {stuck(0.95):.2g}"

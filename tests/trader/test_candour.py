@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from market import history
 from market.bars import Bar
+from serving.events import ModelLoaded
+from serving.model_cache import verify
 from sql.tables import PredictionRow
 from trader import candour, deployment, record
 from trader.desk import Desk
-from trader.events import ModelLoaded
-from trader.model_cache import verify
 
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -19,12 +19,12 @@ from market.bars import Bar
 from market.instruments import Quote
 from registry.contract import Contract
 from registry.served import ServedModel
+from serving.events import ModelLoaded
 from sql import trip
 from sql.tables import DecisionRow, OrderRow, PredictionRow
 from trader import accounts, deployment, journal, ledger, record
 from trader.closing import close_bar, decide_again, flatten
 from trader.desk import Desk
-from trader.events import ModelLoaded
 from trader.execution import Policy
 from trader.limits import Limits
 from trader.orders import Cancelled, Filled, Status

@@ -16,6 +16,7 @@ from market import history
 from market.bars import interval_start
 from market.instruments import Side, Trade
 from market.world import REAL
+from serving.events import ModelRefused
 from sql import reads
 from streams.clock import ExchangeClock
 from streams.events import CaughtUp, ExecutionReport, Traded
@@ -24,7 +25,6 @@ from trader import accounts, journal, record
 from trader.desk import Desk
 from trader.duties import attend
 from trader.errors import LeaseTaken
-from trader.events import ModelRefused
 from trader.exchange import Exchange
 from trader.execution import OnStop
 from trader.lease import Lease

@@ -9,7 +9,7 @@ import pytest
 import requests
 from waiting import until
 
-from trader.events import ModelWithdrawn
+from serving.events import ModelWithdrawn
 from trader.recording import Recording, question
 
 

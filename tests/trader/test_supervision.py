@@ -14,13 +14,13 @@ from orders_of_ours import order as an_order
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from serving.events import ModelLoaded, ModelWithdrawn
+from serving.model_cache import verify
 from sql import chain, promotions
 from sql.tables import ModelDeploymentRow
 from trader import deployment, journal, record
 from trader.desk import Desk
-from trader.events import ModelLoaded, ModelWithdrawn
 from trader.limits import Limits
-from trader.model_cache import verify
 from trader.orders import Filled
 from trader.outlook import open_books
 from trader.supervision import Supervision

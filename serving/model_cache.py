@@ -13,8 +13,8 @@ from registry import overriding
 from registry.contract import model_name
 from registry.errors import ArtifactRefused, RegistryUnreachable
 from registry.served import ServedModel, load
-from trader.events import NEVER, PREVIOUS, PRODUCTION, ModelEvent, ModelLoaded, ModelRefused
-from trader.signals import Signals
+from serving.events import NEVER, PREVIOUS, PRODUCTION, ModelEvent, ModelLoaded, ModelRefused
+from serving.signals import Signals
 
 if TYPE_CHECKING:
     from pathlib import Path

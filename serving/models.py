@@ -17,7 +17,7 @@ import requests
 from registry import overriding
 from registry.contract import model_name
 from registry.errors import RegistryUnreachable
-from trader.events import (
+from serving.events import (
     CHALLENGER,
     PREVIOUS,
     PRODUCTION,
@@ -25,15 +25,15 @@ from trader.events import (
     ModelRefused,
     ModelWithdrawn,
 )
-from trader.model_cache import FILES, UNUSABLE, Version, verify
-from trader.signals import Pointers, choose
+from serving.model_cache import FILES, UNUSABLE, Version, verify
+from serving.signals import Pointers, choose
 
 if TYPE_CHECKING:
     import queue
     from collections.abc import Callable, Sequence
 
     from registry.overriding import Override
-    from trader.model_cache import ModelCache
+    from serving.model_cache import ModelCache
 
 # What may be needed in another's place comes before it.
 ROLES = (PREVIOUS, PRODUCTION, CHALLENGER)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from registry.contract import model_name
-from trader.events import PRODUCTION, ModelLoaded
-from trader.model_cache import verify
-from trader.models import RegistryClient
+from serving.events import PRODUCTION, ModelLoaded
+from serving.model_cache import verify
+from serving.models import RegistryClient
 
 if TYPE_CHECKING:
     from registry.served import ServedModel

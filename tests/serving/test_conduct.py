@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from trader.conduct import LOOKED_AT, SAME, Answer, Conduct, ask
+from serving.conduct import LOOKED_AT, SAME, Answer, Conduct, ask
 
 BUDGET = 0.02
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trader.events import PRODUCTION
+from serving.events import PRODUCTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

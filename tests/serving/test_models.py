@@ -8,10 +8,10 @@ import artifacts_of_ours
 import pytest
 
 from registry.errors import RegistryUnreachable
-from trader.events import ModelLoaded, ModelRefused, ModelWithdrawn
-from trader.model_cache import FILES, SPARES, ModelCache, Version
-from trader.models import ModelWatch
-from trader.signals import Pointers, Signals, choose
+from serving.events import ModelLoaded, ModelRefused, ModelWithdrawn
+from serving.model_cache import FILES, SPARES, ModelCache, Version
+from serving.models import ModelWatch
+from serving.signals import Pointers, Signals, choose
 
 VERSION = Version(number=3, run_id="run", tags={"artifact_sha256": "0" * 64})
 
