@@ -19,8 +19,8 @@ from ops.prefect_api import Prefect
 from ops.stack import Supervisor, clean_up, leave_environment
 from ops.watch import Watched
 from sql.database import open_engine
+from telemetry.points import InfluxSettings
 from trader.settings import TraderSettings
-from trader.telemetry import InfluxSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

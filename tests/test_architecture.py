@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BELOW_TRADER = {"experiments", "market", "registry", "serving", "sql", "streams"}
+BELOW_TRADER = {"experiments", "market", "registry", "serving", "sql", "streams", "telemetry"}
 MAY_IMPORT = {
     "ops": {"flows", "sandbox", "trader", "drift", *BELOW_TRADER},
     "flows": {"trader", "drift", *BELOW_TRADER},
@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "market": {"sql"},
     "serving": {"market", "registry"},
     "streams": {"market"},
+    "telemetry": {"market", "registry", "serving", "sql"},
     "registry": set(),
     "sql": set(),
     "sandbox": set(),

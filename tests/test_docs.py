@@ -26,6 +26,7 @@ PACKAGES = [
     "serving",
     "sql",
     "streams",
+    "telemetry",
     "trader",
 ]
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text()

@@ -60,7 +60,9 @@ def attend(trader: Trader) -> None:
         )
     trader.said, trader.said_at = said, trader.world.monotonic()
     trader.telemetry.metrics.account(halted=bool(halts), connected=trader.reporting)
-    trader.telemetry.metrics.markets(trader.desks.values())
+    for desk in trader.desks.values():
+        late = desk.builder.late
+        trader.telemetry.metrics.market(desk.symbol, trusted=desk.trusted, late_trades=late)
 
 
 def under_way(trader: Trader) -> bool:

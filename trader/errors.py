@@ -6,7 +6,6 @@
     * OutcomeUnknown         a request left us, and no answer proves what happened
     * LeaseTaken             another live trader holds the account
     * LeaseLost              the lock that makes us the only trader may be gone
-    * EndpointTaken          the address to answer HTTP on cannot be used
 """
 
 from __future__ import annotations
@@ -43,7 +42,3 @@ class LeaseTaken(TraderError):
 
 class LeaseLost(TraderError):
     """The connection that held the lease is gone; stop before another trader starts."""
-
-
-class EndpointTaken(TraderError):
-    """The address to answer HTTP on cannot be used."""

@@ -31,9 +31,9 @@ from streams.events import (
     Untrusted,
 )
 from streams.stream import Disconnected
+from telemetry.endpoint import Health
 from trader import record, settlement
 from trader.duties import attend, change_model, under_way
-from trader.endpoint import Health
 from trader.errors import LeaseLost, LeaseTaken
 from trader.memory import Memory
 from trader.ordering import close, hear
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
 
     from market.public_data import PublicData
     from streams.clock import ExchangeClock
+    from telemetry.points import Telemetry
     from trader.desk import Desk
     from trader.exchange import Exchange
     from trader.lease import Lease
     from trader.outage import Outage
     from trader.settings import TraderSettings
-    from trader.telemetry import Telemetry
 
 POLL = 0.2  # seconds the loop waits for an event before it looks at its own duties
 DUTIES_EVERY = 1.0  # seconds between looks at halts, the lease and unsettled orders

@@ -28,17 +28,19 @@ from streams.clock import ExchangeClock
 from streams.executions import ExecutionFeed
 from streams.feed import Feed
 from streams.stream import Stream
-from trader import record, recording
+from telemetry import recording
+from telemetry.endpoint import Answers, Endpoint, EndpointSettings
+from telemetry.errors import EndpointTaken
+from telemetry.points import InfluxSettings, Telemetry
+from trader import record
 from trader.complaints import complaint
 from trader.desk import Desk
-from trader.endpoint import Answers, Endpoint, EndpointSettings
-from trader.errors import EndpointTaken, LeaseLost, LeaseTaken
+from trader.errors import LeaseLost, LeaseTaken
 from trader.exchange import Exchange
 from trader.lease import Lease
 from trader.live import Trader
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
-from trader.telemetry import InfluxSettings, Telemetry
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -74,7 +76,7 @@ def _run(*, standby: bool) -> None:
     check_schema(engine)
     lease = _lease(engine, settings.account, standby=standby)
     telemetry = Telemetry(influx)
-    recorded = recording.begin(engine, settings, exchange_settings)
+    recorded = _begin_recording(engine, settings, exchange_settings)
     limit_waiting(RECORD_PATIENCE)  # from now on: a recording begins with a COPY
     try:
         trader = assemble(
@@ -99,6 +101,20 @@ def _run(*, standby: bool) -> None:
         telemetry.close()
         lease.release()
         engine.dispose()
+
+
+def _begin_recording(
+    engine: Engine, settings: TraderSettings, exchange: ExchangeSettings
+) -> recording.Recording | None:
+    if settings.recording is None:
+        return None
+    told = {
+        "settings": settings.model_dump(mode="json"),
+        "request_interval_seconds": exchange.request_interval_seconds,
+        "has_key": exchange.api_key is not None and exchange.api_secret is not None,
+    }
+    seconds, outage = settings.bar_seconds, settings.outage_file
+    return recording.begin(engine, settings.recording, told, bar_seconds=seconds, outage=outage)
 
 
 def _lease(engine: Engine, account: str, *, standby: bool) -> Lease:

@@ -31,14 +31,14 @@ from registry.contract import Contract
 from registry.served import ServedModel
 from serving.events import ModelLoaded
 from streams.clock import ExchangeClock
+from telemetry.metrics import Metrics
+from telemetry.points import InfluxSettings, Telemetry
 from trader.desk import Desk
 from trader.exchange import Exchange
 from trader.lease import Lease
 from trader.live import Trader
-from trader.metrics import Metrics
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
-from trader.telemetry import InfluxSettings, Telemetry
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,10 +20,10 @@ from ops.bench.process import Traders, traders, until
 from ops.bench.record import database
 from sql import reads
 from streams.stream import Connected, Stream
+from telemetry.points import InfluxSettings, Telemetry
 from trader.lease import Lease
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.start import assemble, open_streams
-from trader.telemetry import InfluxSettings, Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,10 +16,10 @@ from market.errors import ExchangeRefused, ExchangeUnreachable
 from ops.campaign.points import Crash
 from ops.campaign.venue import PULSE, SimulatedExchange
 from sql.errors import DatabaseError
+from telemetry.points import InfluxSettings, Telemetry
 from trader import start
 from trader.errors import LeaseLost, LeaseTaken
 from trader.lease import Lease
-from trader.telemetry import InfluxSettings, Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

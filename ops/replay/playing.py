@@ -18,10 +18,10 @@ from ops.replay.others import Others
 from ops.replay.scratch import scratch
 from ops.replay.tape import Diverged, RecordAway, TapeEnded
 from ops.replay.world import Player
+from telemetry.points import InfluxSettings, Telemetry
 from trader import start
 from trader.lease import Lease
 from trader.settings import ExchangeSettings, TraderSettings
-from trader.telemetry import InfluxSettings, Telemetry
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

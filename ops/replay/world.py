@@ -26,7 +26,7 @@ from registry.contract import model_name
 from registry.served import ServedModel, read_booster
 from serving import events
 from serving.events import ModelLoaded
-from trader.recording import question
+from telemetry.recording import question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

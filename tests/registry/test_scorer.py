@@ -1,36 +1,21 @@
 """The scorer of a search answers as the live rules do, within its scope."""
 
-import sys
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from live_rules import FINE, SAME, trip
+from paper_markets import BEGIN, MINUTE, SPREAD, contract, instrument, rows, tape, terms
 
 from registry.scorer import Rules, score
 from trader import execution, strategy
 from trader.backtest import run
-from trader.limits import Limits
 from trader.sizing import Appetite
-
-sys.path.append(str(Path(__file__).parent.parent / "trader"))
-from paper_markets import BEGIN, GENEROUS, MINUTE, SPREAD, contract, instrument, rows, tape, terms
 
 COUNT = 400
 FEE = Decimal("0.0004")
-# So fine a grid and so small a lot that nothing is rounded to speak of.
-FINE = instrument(
-    price_decimals=14, quantity_decimals=16, quantity_min=Decimal("1e-9"), cost_min=Decimal("1e-9")
-)
-# A stake so small beside the money that it is always the same, and never trimmed or added to.
-SAME = Limits(
-    max_position_value=Decimal("0.001"),
-    max_entries_per_hour=GENEROUS.max_entries_per_hour,
-    max_orders_per_minute=GENEROUS.max_orders_per_minute,
-    max_pressure=GENEROUS.max_pressure,
-)
 
 
 @st.composite
@@ -75,7 +60,7 @@ def test_the_scorer_enters_leaves_and_earns_as_the_live_rules_do(case):
     found = score(said, opened, close, times, rules)
 
     agreed = contract(**promise, horizon_bars=horizon)
-    on = terms(instrument=FINE, limits=SAME, slippage=Decimal(slippage))
+    on = terms(instrument=instrument(**FINE), limits=SAME, slippage=Decimal(slippage))
     live = run(bars, rows(COUNT), said, agreed, on)
     pairs = list(zip(live.traded[::2], live.traded[1::2], strict=False))
     assert not live.halts
@@ -83,7 +68,7 @@ def test_the_scorer_enters_leaves_and_earns_as_the_live_rules_do(case):
     assert [(b.side, s.side) for b, s in pairs] == [("buy", "sell")] * len(pairs)
     assert [b.number for b, _ in pairs] == found.entered.tolist()
     assert [s.number for _, s in pairs] == found.left.tolist()
-    nets = [float((s.cost - s.fee - b.cost - b.fee) / b.cost) for b, s in pairs]
+    nets = [trip(b, s) for b, s in pairs]
     assert found.net == pytest.approx(nets, abs=1e-9)
 
 

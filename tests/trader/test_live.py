@@ -21,6 +21,7 @@ from sql import reads
 from streams.clock import ExchangeClock
 from streams.events import CaughtUp, ExecutionReport, Traded
 from streams.stream import Disconnected
+from telemetry.points import InfluxSettings, Telemetry
 from trader import accounts, journal, record
 from trader.desk import Desk
 from trader.duties import attend
@@ -33,7 +34,6 @@ from trader.ordering import circumstances, send
 from trader.orders import Rejected, Status
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
-from trader.telemetry import InfluxSettings, Telemetry
 
 AWAY = ExchangeSettings(
     rest_url="http://127.0.0.1:1", api_key="key", api_secret="c2VjcmV0", request_interval_seconds=0

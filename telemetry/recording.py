@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from market.world import Socket
-    from trader.settings import ExchangeSettings, TraderSettings
 
     Told = dict[str, Any]  # an event's kind and fields
 
@@ -185,28 +184,29 @@ class Recording:
             sys.stderr.write(f"the recording ends here, the trader trades on: {why}\n")
 
 
-def begin(engine: Engine, settings: TraderSettings, exchange: ExchangeSettings) -> Recording | None:
-    """Begin a recording with what it starts from: the settings and the record as it is.
+def begin(
+    engine: Engine, home: Path, told: dict[str, Any], *, bar_seconds: int, outage: Path
+) -> Recording | None:
+    """Begin a recording with what it starts from: what is told of it, and the record as it is.
+
+    Args:
+        engine: The record.
+        home: Where recordings lie, each in a folder of its own.
+        told: The configuration.
+        bar_seconds: The length of a bar: as many are kept as warm the features up.
+        outage: The file of reports that wait for the record, if there is one.
 
     Returns:
-        None if none is wanted, or if it cannot be written, which has been said then.
+        None if it cannot be written, which has been said then.
     """
-    if settings.recording is None:
-        return None
-    folder = settings.recording / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-    span = max(2 * DAY, (WARM_UP + 2) * settings.bar_seconds)
-    known = {
-        "settings": settings.model_dump(mode="json"),
-        "request_interval_seconds": exchange.request_interval_seconds,
-        "has_key": exchange.api_key is not None and exchange.api_secret is not None,
-        "wall": wall_milliseconds(),
-        "monotonic": time.monotonic(),
-    }
+    folder = home / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    span = max(2 * DAY, (WARM_UP + 2) * bar_seconds)
+    known = {**told, "wall": wall_milliseconds(), "monotonic": time.monotonic()}
     try:
         snapshot.dump(engine, folder / "record", span)
         (folder / "life.json").write_bytes(msgspec.json.encode(known))
-        if settings.outage_file.exists():
-            shutil.copy(settings.outage_file, folder / "outage.jsonl")
+        if outage.exists():
+            shutil.copy(outage, folder / "outage.jsonl")
     except OSError as error:
         sys.stderr.write(f"nothing is recorded: {error}\n")
         return None

@@ -7,14 +7,7 @@ execution report's arrival to its commit, `predict` one model's score.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from trader.desk import Desk
 
 SECONDS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025),
@@ -56,11 +49,10 @@ class Metrics:
         """Count points for InfluxDB as delivered or dropped."""
         self._points.labels(fate).inc(count)
 
-    def markets(self, desks: Iterable[Desk]) -> None:
-        """Set what every market is at."""
-        for desk in desks:
-            self._markets.labels(desk.symbol, "trusted").set(desk.trusted)
-            self._markets.labels(desk.symbol, "late_trades").set(desk.builder.late)
+    def market(self, symbol: str, *, trusted: bool, late_trades: int) -> None:
+        """Set what a market is at."""
+        self._markets.labels(symbol, "trusted").set(trusted)
+        self._markets.labels(symbol, "late_trades").set(late_trades)
 
     def account(self, *, halted: bool, connected: bool) -> None:
         """Set what the account is at."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from trader.metrics import Metrics
+from telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,7 +10,7 @@ import requests
 from waiting import until
 
 from serving.events import ModelWithdrawn
-from trader.recording import Recording, question
+from telemetry.recording import Recording, question
 
 
 @pytest.fixture

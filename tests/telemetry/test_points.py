@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 from waiting import until
 
-from trader.telemetry import CAPACITY, InfluxSettings, Telemetry
+from telemetry.points import CAPACITY, InfluxSettings, Telemetry
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

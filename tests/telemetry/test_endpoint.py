@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 from pydantic import ValidationError
 
-from trader.endpoint import HUNG_AFTER, Answers, Endpoint, EndpointSettings, Health
-from trader.errors import EndpointTaken
-from trader.metrics import Metrics
+from telemetry.endpoint import HUNG_AFTER, Answers, Endpoint, EndpointSettings, Health
+from telemetry.errors import EndpointTaken
+from telemetry.metrics import Metrics
 
 TOKEN = "a token of sixteen and more"
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from trader.errors import EndpointTaken
+from telemetry.errors import EndpointTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
