@@ -1,22 +1,19 @@
-"""How good probabilities are, and what trading on them would have earned.
+"""How good probabilities are, how they become better, and what the labels are worth.
 
-Sharpe ratios are per block of time, never annualised.
 Nothing here reads a clock or draws a random number.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -24,8 +21,7 @@ if TYPE_CHECKING:
 # One bin of a reliability table needs enough rows for its share to mean something.
 BINS = 10
 CLOSEST_TO_CERTAIN = 1e-6
-# A spread of Sharpe ratios needs two, and so does a deviation.
-AT_LEAST_TWO = 2
+CLASSES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,33 +62,6 @@ class Scores:
     def gain(self) -> float:
         """How much lower the log loss is than that of always saying the base rate."""
         return self.base_log_loss - self.log_loss
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trading:
-    """What trades on the probabilities would have earned after costs.
-
-    `entered` are positions in the scored rows, `net` the return of each trade less the
-    round trip, `blocks` the sum of those for every block of time, also where it is zero.
-    """
-
-    entered: NDArray[np.intp]
-    net: Floats
-    blocks: Floats
-
-    @property
-    def sharpe(self) -> float:
-        """Mean over deviation of the blocks; zero where nothing was traded."""
-        spread = float(self.blocks.std(ddof=1)) if len(self.blocks) >= AT_LEAST_TWO else 0.0
-        return float(self.blocks.mean()) / spread if spread > 0 else 0.0
-
-    def lower_bound(self, *, confidence: float = 0.95) -> float:
-        """Return the one-sided lower bound of the mean net return of a block, by Student's t."""
-        n = len(self.blocks)
-        if n < AT_LEAST_TWO:
-            return -np.inf
-        error = float(self.blocks.std(ddof=1)) / sqrt(n)
-        return float(self.blocks.mean() - stats.t.ppf(confidence, n - 1) * error)
 
 
 def fit_calibration(
@@ -157,44 +126,6 @@ def payoff(table: pd.DataFrame) -> Payoff:
     return Payoff(gain=worth[1], loss=-worth[0])
 
 
-def trade(
-    probability: Floats,
-    table: pd.DataFrame,
-    worth: Payoff,
-    *,
-    cost: float,
-    margin: float,
-    block: pd.Timedelta,
-) -> Trading:
-    """Trade one unit whenever the expected value exceeds the margin and nothing is held.
-
-    Every position is held to its horizon, so that trades never overlap.
-
-    Args:
-        probability: One a row of the table.
-        table: Labelled rows in order of time, with `decided`, `ended`, `forward_return`.
-        worth: What the labels are worth, from rows that came earlier.
-        cost: The round trip, as a fraction.
-        margin: The least expected value worth a trade, as a fraction.
-        block: The length of the blocks whose sums are taken as independent.
-    """
-    expected = probability * worth.gain - (1 - probability) * worth.loss - cost
-    decided = _nanoseconds(table["decided"])
-    ended = _nanoseconds(table["ended"])
-    entered = []
-    free = decided[0]
-    for n in np.flatnonzero(expected > margin):
-        if decided[n] >= free:
-            entered.append(n)
-            free = ended[n]
-    chosen = np.array(entered, dtype=np.intp)
-    net = table["forward_return"].to_numpy(dtype=np.float64)[chosen] - cost
-    number = (decided - decided[0]) // block.value
-    blocks = np.zeros(int(number[-1]) + 1)
-    np.add.at(blocks, number[chosen], net)
-    return Trading(entered=chosen, net=net, blocks=blocks)
-
-
 def reliability(probability: Floats, y: NDArray[np.integer]) -> list[tuple[float, float, int]]:
     """Return (mean probability, share of ones, rows) for bins with equal numbers of rows."""
     order = np.argsort(probability, kind="stable")
@@ -206,10 +137,6 @@ def reliability(probability: Floats, y: NDArray[np.integer]) -> list[tuple[float
 
 
 def _roc_auc(probability: Floats, y: NDArray[np.integer], weight: Floats | None) -> float:
-    if len(np.unique(y)) < AT_LEAST_TWO:
+    if len(np.unique(y)) < CLASSES:
         return 0.5
     return float(roc_auc_score(y, probability, sample_weight=weight))
-
-
-def _nanoseconds(times: pd.Series) -> NDArray[np.int64]:
-    return pd.DatetimeIndex(times).as_unit("ns").asi8

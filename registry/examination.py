@@ -11,16 +11,17 @@ from scipy import stats
 
 from registry import evaluation, leaks, overfitting, probes, rivalry
 from registry.evidence import Evidence
+from registry.trading import Told, trade
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from registry.contract import Contract
-    from registry.evaluation import Trading
     from registry.openings import Log, Look, Opening
     from registry.rivalry import Rivalry
     from registry.search import Found
     from registry.served import ServedModel
+    from registry.trading import Trading
     from registry.training import Course, Model
 
 MOST_PARTS = 16
@@ -48,14 +49,8 @@ def examine(course: Course, model: Model, log: Log, look: Look) -> HoldOut:
     opening = log.open(look)
     probability = model.probabilities(features)
     log.close(evaluation.log_loss(probability, course.outcomes(rows), course.weight(rows)))
-    trading = evaluation.trade(
-        probability,
-        table,
-        model.worth,
-        cost=course.plan.cost,
-        margin=course.plan.margin,
-        block=course.plan.block,
-    )
+    told = Told(rows=rows, probability=probability, worth=model.worth, base_rate=model.base_rate)
+    trading = trade(course, [told])
     return HoldOut(
         features=features, table=table, probability=probability, trading=trading, opening=opening
     )

@@ -43,7 +43,7 @@ def _reliability(candidate: Candidate) -> Figure:
 
 def _equity(candidate: Candidate) -> Figure:
     held = candidate.hold_out
-    times = held.table["ended"].iloc[held.trading.entered]
+    times = held.table["decided"].iloc[held.trading.left]
     figure, axes = _axes(
         f"{candidate.contract.symbol}: {len(held.trading.net)} trades on the hold-out",
         "time (UTC)",

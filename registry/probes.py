@@ -46,7 +46,8 @@ def shuffled_gain(course: Course, params: dict[str, Any]) -> float:
     table["y"] = shuffle_blocks(
         table["y"].to_numpy(), mean_length=10 * course.plan.horizon, seed=course.plan.seed
     )
-    shuffled = training.prepare(course.features, table, replace(course.plan, folds=2))
+    plan = replace(course.plan, folds=2)
+    shuffled = training.prepare(course.features, table, course.bars, plan)
     _, scores = training.finish(shuffled, params)
     return float(np.mean([fold.gain for fold in scores]))
 

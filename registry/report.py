@@ -116,7 +116,6 @@ def parameters(candidate: Candidate) -> dict[str, Any]:
             "cost": plan.cost,
             "folds": plan.folds,
             "hold_out_share": plan.hold_out_share,
-            "margin": plan.margin,
             "seed": plan.seed,
         }
     )

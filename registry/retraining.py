@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 # Raise the number when a trial keeps something else on record: older studies lack it.
-TRIAL_FORM = 3
+TRIAL_FORM = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ def retrain(
     """Label, search, fit, examine and judge.
 
     Args:
-        bars: Float columns with `close`, indexed by start (UTC); their hash is recorded.
+        bars: Float columns with `open` and `close`, indexed by start (UTC); their hash is recorded.
         compute: Bars to one column a feature, on the same index; NaN until warm.
         origin: What the contract says about where the model comes from.
         plan: The terms of this retraining.
@@ -108,7 +108,7 @@ def retrain(
     """
     features = _seen(bars, compute)
     table = _label(bars["close"], plan)
-    course = training.prepare(features, table, plan)
+    course = training.prepare(features, table, bars, plan)
     data = snapshot.take(bars, plan.interval)
     found = search(
         course, settings, market=origin.symbol, name=study_name(origin, plan, data.sha256)

@@ -1,5 +1,9 @@
 """Search for parameters with Optuna, and keep every trial for the gate.
 
+Sets are compared by their log loss, a proper score, which earnings of a few dozen trades are
+not. What a trial would have earned by the live rules is kept beside it: by its Sharpe ratio and
+its blocks the gate tells how much of the best one is owed to having tried often.
+
 Several processes may work on one study. A trial that falls behind is given up half-way, and a
 plain rival without parameters to search for takes part as the first one.
 """
@@ -15,7 +19,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from registry import evaluation, training
+from registry import evaluation, trading, training
 from registry.fitting import BASELINE
 from registry.studies import MARKET, open_watched, trials_ever
 
@@ -66,6 +70,7 @@ class Shared:
 
     features: pd.DataFrame
     table: pd.DataFrame
+    bars: pd.DataFrame
     plan: Plan
 
 
@@ -104,7 +109,8 @@ def work(course: Shared, settings: StudySettings, name: str, worker: int) -> Non
         worker: The worker's number, from which it draws its own sets.
     """
     study = optuna.load_study(study_name=name, storage=open_watched(settings))
-    _work(study, training.prepare(course.features, course.table, course.plan), worker=worker)
+    prepared = training.prepare(course.features, course.table, course.bars, course.plan)
+    _work(study, prepared, worker=worker)
 
 
 def _start(course: Course, settings: StudySettings, name: str, left: int) -> list[SpawnProcess]:
@@ -112,7 +118,9 @@ def _start(course: Course, settings: StudySettings, name: str, left: int) -> lis
         return []
     wanted = settings.workers or min(MOST_WORKERS, os.cpu_count() or 1, 1 + left // TRIALS_A_WORKER)
     spawn = multiprocessing.get_context("spawn")
-    shared = Shared(features=course.features, table=course.table, plan=course.plan)
+    shared = Shared(
+        features=course.features, table=course.table, bars=course.bars, plan=course.plan
+    )
     workers = [
         spawn.Process(target=work, args=(shared, settings, name, number), daemon=True)
         for number in range(1, wanted)
@@ -198,9 +206,9 @@ def _try(trial: optuna.Trial, course: Course) -> float:
 
 def _keep(trial: optuna.Trial, course: Course, margins: list[NDArray[np.floating]]) -> None:
     # A trial given up counts with what it would have earned on the folds it saw.
-    trading = _trading(course, margins)
-    trial.set_user_attr("sharpe", trading.sharpe)
-    trial.set_user_attr("blocks", trading.blocks.tolist())
+    earned = _earned(course, margins)
+    trial.set_user_attr("sharpe", earned.sharpe)
+    trial.set_user_attr("blocks", earned.blocks.tolist())
 
 
 def _loss(course: Course, margins: list[NDArray[np.floating]]) -> float:
@@ -213,16 +221,19 @@ def _seen(course: Course, margins: list[NDArray[np.floating]]) -> NDArray[np.int
     return course.examined[: sum(len(one) for one in margins)]
 
 
-def _trading(course: Course, margins: list[NDArray[np.floating]]) -> evaluation.Trading:
-    rows = course.table.iloc[_seen(course, margins)]
-    return evaluation.trade(
-        np.concatenate(training.cross_calibrate(course, margins)),
-        rows,
-        evaluation.payoff(rows),
-        cost=course.plan.cost,
-        margin=course.plan.margin,
-        block=course.plan.block,
-    )
+def _earned(course: Course, margins: list[NDArray[np.floating]]) -> trading.Trading:
+    told = [
+        trading.Told(
+            rows=lesson.split.test,
+            probability=probability,
+            worth=lesson.worth,
+            base_rate=lesson.base_rate,
+        )
+        for lesson, probability in zip(
+            course.lessons, training.cross_calibrate(course, margins), strict=False
+        )
+    ]
+    return trading.trade(course, told)
 
 
 def parameters(trial: optuna.Trial) -> dict[str, Any]:

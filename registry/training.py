@@ -45,7 +45,6 @@ class Plan:
     trials: int = 20
     folds: int = 4
     hold_out_share: float = 0.2
-    margin: float = 0.0005
     seed: int = 7
     # Barriers in volatilities of the horizon; None holds every position to the horizon.
     barrier: float | None = None
@@ -65,7 +64,8 @@ class Plan:
 class Lesson:
     """The rows of one examination, binned once for every set of parameters.
 
-    `inner` cuts the rows that teach: the last of them decide how far a learner goes.
+    `inner` cuts the rows that teach: the last of them decide how far a learner goes. `worth`
+    and `base_rate` are those of all rows that teach.
     """
 
     fit: xgb.QuantileDMatrix
@@ -73,15 +73,17 @@ class Lesson:
     test: xgb.QuantileDMatrix
     split: Split
     inner: Split
+    worth: Payoff
     base_rate: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """Everything the search and the final fit draw on."""
+    """Everything the search and the final fit draw on; `bars` are all, features has some rows."""
 
     features: pd.DataFrame
     table: pd.DataFrame
+    bars: pd.DataFrame
     final: Split
     lessons: tuple[Lesson, ...]
     plan: Plan
@@ -119,13 +121,14 @@ class Model:
         return self.calibration.apply(self.booster.predict(matrix, output_margin=True))
 
 
-def prepare(features: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> Course:
+def prepare(features: pd.DataFrame, table: pd.DataFrame, bars: pd.DataFrame, plan: Plan) -> Course:
     """Join features with labels and cut them into lessons and one hold-out.
 
     Args:
         features: One column a feature (float), indexed by the start of the bar; rows with
             a missing value, such as those before the features are warm, are left out.
         table: What `labels.label` returns for the same bars.
+        bars: The bars themselves: float columns `open` and `close`, indexed by start.
         plan: The terms of this retraining.
 
     Raises:
@@ -147,7 +150,8 @@ def prepare(features: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> Course:
     final = splits.hold_out(table, share=plan.hold_out_share, embargo=plan.embargo)
     _check_classes(table.iloc[final.test], "the hold-out")
     _check_hole(starts, table.index[final.test[0]], table.index[final.test[-1]])
-    course = Course(features=features, table=table, final=final, lessons=(), plan=plan)
+    prices = bars[["open", "close"]]
+    course = Course(features=features, table=table, bars=prices, final=final, lessons=(), plan=plan)
     past = table.iloc[final.train]
     walk = splits.walk_forward(past, folds=plan.folds, embargo=plan.embargo)
     return replace(course, lessons=tuple(_lesson(course, within(final.train, s)) for s in walk))
@@ -235,6 +239,7 @@ def _lesson(course: Course, split: Split) -> Lesson:
         test=fitting.matrix_of(course, split.test, like=fit),
         split=split,
         inner=inner,
+        worth=evaluation.payoff(past),
         base_rate=float(past["y"].mean()),
     )
 

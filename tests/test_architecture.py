@@ -35,7 +35,7 @@ PURE = {
     ),
     "registry": (
         "baseline contract evaluation evidence fitting gate labels leaks numbering overfitting"
-        " overriding rivalry scorer snapshot splits uniqueness"
+        " overriding rivalry scorer snapshot splits trading uniqueness"
     ),
     "sandbox": (
         "accounts amendment book candles checks choices chronicle entry errors exchange faults"

@@ -155,7 +155,7 @@ def _course(plan: Plan) -> Course:
     known = rows.notna().all(axis=1) & rows.index.isin(table.index)
     trials = plan.runs or (FEW_TRIALS if plan.quick else TRIALS)
     terms = Terms(interval=MINUTE, horizon=HORIZON, cost=COST, trials=trials, seed=SEED)
-    return training.prepare(rows[known].iloc[-wanted:], table, terms)
+    return training.prepare(rows[known].iloc[-wanted:], table, bars, terms)
 
 
 def _plainly(course: Course, processes: int) -> optuna.Study:

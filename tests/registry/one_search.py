@@ -29,7 +29,7 @@ def prepared():
     plan = Plan(interval=timedelta(minutes=1), horizon=10, cost=0.005)
     bars = markets.planted(5, days=2)
     table = label(bars["close"], interval=plan.interval, horizon=plan.horizon, cost=plan.cost)
-    return training.prepare(features.compute(bars), table, plan)
+    return training.prepare(features.compute(bars), table, bars, plan)
 
 
 if __name__ == "__main__":

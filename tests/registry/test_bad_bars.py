@@ -22,7 +22,7 @@ PLAN = Plan(interval=MINUTE, horizon=10, cost=0.005, trials=1)
 
 def prepared(bars, *, changed=lambda rows: rows):
     table = label(bars["close"], interval=MINUTE, horizon=10, cost=0.005)
-    return training.prepare(changed(features.compute(bars)), table, PLAN)
+    return training.prepare(changed(features.compute(bars)), table, bars, PLAN)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ PLAN = Plan(interval=MINUTE, horizon=10, cost=0.005, trials=2)
 
 def course(bars, plan=PLAN):
     table = label(bars["close"], interval=MINUTE, horizon=plan.horizon, cost=plan.cost)
-    return training.prepare(features.compute(bars), table, plan)
+    return training.prepare(features.compute(bars), table, bars, plan)
 
 
 def test_the_same_bars_give_the_same_model(candidate):
@@ -92,7 +92,7 @@ def test_a_leak_of_the_outcome_does_not_survive_shuffling():
     leaking = features.compute(bars)
     leaking["leak"] = table["forward_return"].reindex(leaking.index)
 
-    taught = training.prepare(leaking, table, PLAN)
+    taught = training.prepare(leaking, table, bars, PLAN)
 
     assert abs(probes.shuffled_gain(taught, {"max_depth": 3})) < 0.02
 
@@ -102,7 +102,7 @@ def test_only_labels_of_unequal_length_are_weighed_and_by_one_on_average():
     terms = {"interval": MINUTE, "horizon": 10, "cost": 0.005}
     table = triple_barrier(bars["close"], **terms, width=1.0)
 
-    barred = training.prepare(features.compute(bars), table, replace(PLAN, barrier=1.0))
+    barred = training.prepare(features.compute(bars), table, bars, replace(PLAN, barrier=1.0))
 
     assert barred.table["weight"].mean() == pytest.approx(1.0)
     assert barred.table["weight"].std() > 0.05
@@ -113,7 +113,7 @@ def test_only_labels_of_unequal_length_are_weighed_and_by_one_on_average():
 def test_labels_that_share_their_time_count_less_in_every_score():
     bars = markets.planted(6, days=2)
     table = triple_barrier(bars["close"], interval=MINUTE, horizon=10, cost=0.005, width=1.0)
-    barred = training.prepare(features.compute(bars), table, replace(PLAN, barrier=1.0))
+    barred = training.prepare(features.compute(bars), table, bars, replace(PLAN, barrier=1.0))
     even = replace(barred, table=barred.table.assign(weight=1.0))
 
     weighed, scores = training.finish(barred, {"max_depth": 2})
@@ -146,7 +146,7 @@ def test_a_market_that_steps_explain_is_left_to_the_rival_and_served_like_any_ot
     odds = np.clip(rows.fillna(0).iloc[:, :6].rank(pct=True).sum(axis=1) - 3, -2, 2)
     said = (random.random(len(odds)) < 1 / (1 + np.exp(-odds))).astype("int8")
     table["y"] = said.reindex(table.index)
-    taught = training.prepare(rows, table, PLAN)
+    taught = training.prepare(rows, table, bars, PLAN)
 
     found = search(taught, StudySettings(OPTUNA_STORAGE_URL=None), market="XRP/USD", name="one")
     model, scores = training.finish(taught, found.params)
@@ -175,12 +175,3 @@ def test_a_study_on_record_is_continued_not_repeated(tmp_path):
 
 def test_golden_vectors_cover_missing_values(candidate):
     assert candidate.golden_json.count(b"null") >= 8
-
-
-def test_trades_do_not_overlap_and_pay_their_cost(candidate):
-    held = candidate.hold_out
-    rows = held.table.iloc[held.trading.entered]
-
-    assert (rows["decided"].to_numpy()[1:] >= rows["ended"].to_numpy()[:-1]).all()
-    assert held.trading.net == pytest.approx(rows["forward_return"].to_numpy() - 0.005)
-    assert held.trading.blocks.sum() == pytest.approx(held.trading.net.sum())
