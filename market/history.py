@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("open", "high", "low", "close", "volume", "bought", "trades")
 BAR = """
-    SELECT market.ensure_month('price_bars', :month);
     INSERT INTO market.price_bars (symbol, interval_seconds, start, open, high, low, close, volume,
                                    trades, bought, source)
     VALUES (:symbol, :interval_seconds, :start, :open, :high, :low, :close, :volume,
@@ -84,9 +83,9 @@ def record_bars(session: Session, bars: Iterable[Bar], source: str) -> int:
     return len(session.execute(statement, rows).all())
 
 
-def recording(bar: Bar, source: str) -> Statement:
+def recording(bar: Bar, source: str) -> list[Statement]:
     """Write down one complete bar as `record_bars` does, in a trip with other statements."""
-    return Statement(BAR, _row(bar, source) | {"month": months.month_of(bar.start)})
+    return [months.ensuring("price_bars", bar.start), Statement(BAR, _row(bar, source))]
 
 
 def last_bars(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from sql.trip import Statement
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -27,6 +29,12 @@ def month_after(month: datetime) -> datetime:
     """Return the first instant of the month after the one that starts here."""
     years, months = divmod(month.year * 12 + month.month, 12)
     return datetime(years, months + 1, 1, tzinfo=UTC)
+
+
+def ensuring(table: str, moment: datetime) -> Statement:
+    """Make room for a row of this time as `ensure` does, in a trip with other statements."""
+    given = {"table": table, "month": month_of(moment)}
+    return Statement("SELECT market.ensure_month(:table, :month)", given)
 
 
 def ensure(session: Session, table: str, moments: Iterable[datetime]) -> None:

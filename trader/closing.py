@@ -1,7 +1,8 @@
 """What happens when a bar has closed: score it, decide, check, and write all of it down.
 
 Everything is one transaction, the caller's. An order comes back only once its decision
-and its intent are in it, so that committing and then sending is all that is left to do.
+and its intent are in it, so that committing and then sending is all that is left to do. They
+are written only if the account is still what it was when it was read.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ class _Turn:
     desk: Desk
     around: Circumstances
     books: Books
+    memory: Memory
+    bar: Bar | None = None  # that has just closed
+    score: Score | None = None
     suffix: str = ""
 
     @property
@@ -63,6 +67,11 @@ class _Turn:
     def decision_id(self) -> str:
         return record.decision_id(self.desk.symbol, self.bar_start) + self.suffix
 
+    def renewed(self) -> _Turn:
+        at = None if self.bar is None else self.bar.end
+        books = outlook.open_books(self.session, self.desk, self.around, memory=self.memory, at=at)
+        return replace(self, books=books)
+
 
 def close_bar(
     session: Session, desk: Desk, bar: Bar, around: Circumstances, memory: Memory | None = None
@@ -72,20 +81,20 @@ def close_bar(
     What the memory holds for the bar's end is not read again unless the record has changed.
     """
     memory = memory or Memory()
-    books = outlook.open_books(session, desk, around, memory=memory, at=bar.end)
-    turn = _Turn(session, desk, around, books)
-    written = [history.recording(bar, "live"), *_mark_equity(turn, bar, memory)]
+    books = outlook.open_books(session, desk, around, memory=memory, at=bar.end, unseen=True)
     beside = memory.beside(session, desk, bar.start)
-    scores = Supervision(session, desk, around, turn.books).scores(desk.take(bar, beside))
-    written += [_prediction(turn, score) for score in scores]
+    scores = Supervision(session, desk, around, books).scores(desk.take(bar, beside))
     leading = next((score for score in scores if score.model.role == "production"), None)
-    desk.leading, desk.worked = None, None
-    if leading is None:
-        trip.run(session, written)
-        desk.last_word = desk.without_a_score()
-        return None
-    desk.leading = leading
-    return _decide(turn, around.policy, written)
+    desk.leading, desk.worked = leading, None
+    turn = _Turn(session, desk, around, books, memory, bar, leading)
+    written = [*history.recording(bar, "live"), *(_prediction(turn, score) for score in scores)]
+    if leading is not None:
+        return _decide(turn, around.policy, written)
+    turn = turn.renewed()
+    trip.run(session, [*written, *_mark_equity(turn)])
+    _latch(turn, _breach(turn))
+    desk.last_word = desk.without_a_score()
+    return None
 
 
 def decide_again(
@@ -94,8 +103,10 @@ def decide_again(
     """Decide once more on the last bar, and take what is there: resting has not filled us."""
     if desk.leading is None:
         return None
+    memory = memory or Memory()
     books = outlook.open_books(session, desk, around, memory=memory)
-    return _decide(_Turn(session, desk, around, books, suffix="-again"), Policy.MARKETABLE)
+    turn = _Turn(session, desk, around, books, memory, score=desk.leading, suffix="-again")
+    return _decide(turn, Policy.MARKETABLE)
 
 
 def flatten(
@@ -108,8 +119,8 @@ def flatten(
     """Sell what the market's position still is, because a person said so.
 
     Returns:
-        The order to send; None while one is under way, nothing is left to be sold, or risk
-        refuses, which is written down once a reason.
+        The order to send; None while one is under way, nothing is left to be sold, the account
+        has just changed, or risk refuses, which is written down once a reason.
     """
     books = outlook.open_books(session, desk, around, memory=memory)
     held = books.held.get(desk.symbol, NOTHING)
@@ -127,18 +138,31 @@ def flatten(
     wanted = strategy.close_out(
         desk.instrument, desk.quote, policy, held=held, most=most, why=halt.reason
     )
-    turn = _Turn(session, desk, around, books, suffix=f"{sold}-{number}")
+    turn = _Turn(session, desk, around, books, memory or Memory(), suffix=f"{sold}-{number}")
     verdict, view = _judge(turn, wanted, None)
     if isinstance(verdict, Refused):
         turn = replace(turn, suffix=f"{turn.suffix}-{verdict.code}")
         wanted = _refused(wanted, verdict)
-    return _record(turn, wanted, None, record.plain(view))
+    order = _order(turn, wanted)
+    return order if _record(turn, wanted, record.plain(view), order) else None
 
 
 def _decide(turn: _Turn, policy: Policy, written: Sequence[Statement] = ()) -> Order | None:
-    desk = turn.desk
-    assert desk.leading is not None
-    score = desk.leading
+    """Decide until the account holds still; on one that is no longer so nothing is written."""
+    wanted, inputs, refused = _weigh(turn, policy)
+    order = _order(turn, wanted)
+    if not _record(turn, wanted, inputs, order, [*written, *_mark_equity(turn)]):
+        if turn.memory.holds(turn.session, turn.books.account):
+            return None
+        return _decide(turn.renewed(), policy, written)
+    _latch(turn, _breach(turn))
+    _latch(turn, refused)
+    return order
+
+
+def _weigh(turn: _Turn, policy: Policy) -> tuple[Wanted, dict[str, Any], Refused | None]:
+    desk, score, refused = turn.desk, turn.score, None
+    assert score is not None
     held = turn.books.held.get(desk.symbol, NOTHING)
     inputs = _origin(score)
     if desk.quote is None:
@@ -151,35 +175,37 @@ def _decide(turn: _Turn, policy: Policy, written: Sequence[Statement] = ()) -> O
         if wanted.side is not None:
             verdict, view = _judge(turn, wanted, _claim(turn, score))
             if isinstance(verdict, Refused):
-                wanted = _refused(wanted, verdict)
-                _latch(turn, verdict)
+                wanted, refused = _refused(wanted, verdict), verdict
         inputs |= record.plain(now) | ({} if view is None else {"risk": record.plain(view)})
-    return _record(turn, wanted, score, inputs, written)
+    return wanted, inputs, refused
 
 
 def _record(
     turn: _Turn,
     wanted: Wanted,
-    score: Score | None,
     inputs: dict[str, Any],
+    order: Order | None,
     written: Sequence[Statement] = (),
-) -> Order | None:
+) -> bool:
+    """Write a decision down and what comes with it; tell whether it is new and still holds."""
     turn.desk.last_word = wanted.reason
+    score = turn.score
     decision = record.decision(
         wanted,
         symbol=turn.desk.symbol,
         bar_start=turn.bar_start,
         inputs=inputs,
         at=turn.around.now,
+        stamp=turn.books.account.stamp,
         scored=None if score is None else (score.model.version, turn.interval_seconds),
         suffix=turn.suffix,
     )
-    order = _order(turn, wanted)
     last = decision if order is None else journal.intent(order, decision)
-    if trip.run(turn.session, [*written, last]) is None or order is None:
-        return None
-    turn.desk.worked = order.id if order.rests else None
-    return order
+    if trip.run(turn.session, [*written, last]) is None:
+        return False
+    if order is not None:
+        turn.desk.worked = order.id if order.rests else None
+    return True
 
 
 def _refused(wanted: Wanted, verdict: Refused) -> Wanted:
@@ -192,19 +218,24 @@ def _refused(wanted: Wanted, verdict: Refused) -> Wanted:
     )
 
 
-def _mark_equity(turn: _Turn, bar: Bar, memory: Memory) -> list[Statement]:
+def _mark_equity(turn: _Turn) -> list[Statement]:
     standing = turn.books.standing
-    if standing is None:
+    if turn.bar is None or standing is None:
         return []
-    memory.marked(bar.end)
-    lost = risk.breach(standing, turn.around.limits)
-    if lost is not None and turn.books.account.state is State.ACTIVE:
-        _latch(turn, lost)
-    return [accounts.equity_mark(bar.end, standing.profit)]
+    turn.memory.marked(turn.bar.end)
+    return [accounts.equity_mark(turn.bar.end, standing.profit)]
 
 
-def _latch(turn: _Turn, verdict: Refused) -> None:
-    if verdict.code in LATCHING_CODES:
+def _breach(turn: _Turn) -> Refused | None:
+    standing = turn.books.standing
+    active = turn.books.account.state is State.ACTIVE
+    if turn.bar is None or standing is None or not active:
+        return None
+    return risk.breach(standing, turn.around.limits)
+
+
+def _latch(turn: _Turn, verdict: Refused | None) -> None:
+    if verdict is not None and verdict.code in LATCHING_CODES:
         record.halt(
             turn.session,
             reason_code=verdict.code,

@@ -7,7 +7,7 @@ that ends just before the first bar it sees complete.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy as np
 from market.bars import BarBuilder
 from market.features import Features
 from market.instruments import Quote
-from serving.conduct import Conduct
-from serving.events import PREVIOUS, PRODUCTION, ModelLoaded, ModelRefused, ModelWithdrawn
+from serving.events import PRODUCTION, ModelEvent, ModelLoaded, ModelWithdrawn
+from serving.roster import Roster
 from trader.sizing import Volatility
 
 if TYPE_CHECKING:
@@ -29,11 +29,9 @@ if TYPE_CHECKING:
     from market.bars import Bar
     from market.instruments import Beside, Instrument
     from streams.events import BookChanged
-    from trader.candour import Track
 
 
 WATCHED = "watched only"
-SPARES = 4  # versions that were live before and are kept in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +58,15 @@ class Desk:
     ask_depth: Decimal | None = None
     heard: float | None = None  # when the quote came, on our monotonic clock
     trusted: bool = False
-    models: dict[str, ModelLoaded] = field(default_factory=dict)
-    spares: dict[int, ModelLoaded] = field(default_factory=dict)
-    set_aside: ModelLoaded | None = None  # rolled back from, and still to be had
-    conduct: dict[str, Conduct] = field(default_factory=dict)
-    opening: Decimal | None = None  # the market's profit when the model in production began
-    track: Track | None = None  # what came of what the model in production said
-    refusals: dict[str, str] = field(default_factory=dict)
+    roster: Roster = field(init=False)
     last_bar: Bar | None = None
     leading: Score | None = None  # what the model in production made of the last bar
     worked: str | None = None  # an order that rests for the last bar's decision
     last_word: str = "waiting for the first bar"
 
     def __post_init__(self) -> None:
-        self.builder = BarBuilder(self.instrument.symbol, self.interval)
+        self.builder = BarBuilder(self.symbol, self.interval)
+        self.roster = Roster(symbol=self.symbol)
 
     @property
     def symbol(self) -> str:
@@ -84,7 +77,7 @@ class Desk:
         """Say why no model in production scored the last bar."""
         if not self.traded:
             return WATCHED
-        return "warming up" if PRODUCTION in self.models else "no production model"
+        return "warming up" if PRODUCTION in self.roster.models else "no production model"
 
     def needs_warming(self, bar: Bar) -> bool:
         """Tell whether the features have not seen the bar just before this one."""
@@ -116,28 +109,15 @@ class Desk:
         """Forget the features; the next complete bar warms them again."""
         self.features = None
 
-    def adopt(self, event: ModelLoaded | ModelRefused | ModelWithdrawn) -> None:
+    def adopt(self, event: ModelEvent) -> None:
         """Score with a model from the next bar on, or without one, or say why one was refused.
 
-        What is still being done about the last bar goes on as its own model had it.
+        What is still being done about the last bar goes on as its own model had it, unless that
+        was withdrawn.
         """
-        match event:
-            case ModelLoaded(role="previous"):
-                self._spare(event)
-            case ModelLoaded(role=role):
-                self._replace(role, event)
-            case ModelRefused(role=role):
-                self.refusals[role] = f"version {event.version} refused: {event.reason}"
-                self.set_aside = event.model if role == PRODUCTION else self.set_aside
-            case ModelWithdrawn(role=role):
-                self.dismiss(role)
-
-    def dismiss(self, role: str) -> None:
-        """Do without a model; nothing more is decided by what the one in production said."""
-        self.models.pop(role, None)
-        self.refusals.pop(role, None)
-        if role == PRODUCTION:
-            self.leading, self.set_aside = None, None
+        self.roster.adopt(event)
+        if isinstance(event, ModelWithdrawn) and event.role == PRODUCTION:
+            self.leading = None
 
     def take(self, bar: Bar, beside: Beside) -> NDArray[np.float64] | None:
         """Take a closed bar in.
@@ -156,18 +136,3 @@ class Desk:
         row = self.features.update(bar, beside)
         self.last_bar = bar
         return None if row is None else np.where(np.isinf(row), np.nan, row)
-
-    def _replace(self, role: str, model: ModelLoaded) -> None:
-        before = self.models.get(role)
-        if role == PRODUCTION:
-            if before is not None and before.version != model.version:
-                self._spare(before)
-            self.opening, self.set_aside, self.track = None, None, None
-        self.models[role], self.conduct[role] = model, Conduct()
-        self.refusals.pop(role, None)
-
-    def _spare(self, model: ModelLoaded) -> None:
-        self.spares.pop(model.version, None)
-        self.spares[model.version] = replace(model, role=PREVIOUS)
-        while len(self.spares) > SPARES:
-            del self.spares[next(iter(self.spares))]

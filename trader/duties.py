@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from trader import candour, deployment, journal, record, settlement
+from serving import deployment
+from trader import journal, record, settlement
 from trader.execution import OnStop
 from trader.ordering import circumstances, send
 from trader.orders import Status
 from trader.outage import AWAY
 from trader.pursuit import pursue
 from trader.status import publish
+from trader.supervision import review
 
 if TYPE_CHECKING:
     from serving.events import ModelLoaded, ModelRefused, ModelWithdrawn
@@ -31,7 +33,7 @@ def attend(trader: Trader) -> None:
     trader.switch.renew(trader.now(), trader.exchange_status)
     _reconsider_models(trader)
     for desk in trader.desks.values():
-        candour.review(trader.engine, desk, trader.now(), trader.settings.max_model_odds)
+        review(trader.engine, desk, trader.now(), trader.settings.max_model_odds)
     around = partial(circumstances, trader)
     for one in pursue(trader.engine, trader.exchange, trader.desks, around, trader.memory):
         send(trader, one)
@@ -80,14 +82,18 @@ def change_model(trader: Trader, event: ModelLoaded | ModelRefused | ModelWithdr
     """Take a model up, or refuse it, or do without it, and write that down."""
     desk = trader.desks[event.symbol]
     with Session(trader.engine) as session, session.begin():
-        events = deployment.take_up(session, desk, event, trader.now())
+        events = deployment.take_up(
+            session, desk.roster, event, trader.now(), interval=desk.interval
+        )
     for one in events:
         desk.adopt(one)
 
 
 def _reconsider_models(trader: Trader) -> None:
-    for desk in [desk for desk in trader.desks.values() if desk.set_aside is not None]:
+    for desk in [desk for desk in trader.desks.values() if desk.roster.set_aside is not None]:
         with Session(trader.engine) as session, session.begin():
-            events = deployment.reconsider(session, desk, trader.now())
+            events = deployment.reconsider(
+                session, desk.roster, trader.now(), interval=desk.interval
+            )
         for one in events:
             desk.adopt(one)

@@ -34,8 +34,10 @@ INTENT = """
         INSERT INTO orders (id, decision_id, symbol, side, quantity, limit_price, worst_price,
                             cancelling, time_in_force, status, filled, created_at, deadline,
                             updated_at)
-        SELECT :order_id, :decision_id, :symbol, :side, :quantity, :limit_price, :worst_price,
-               :cancelling, :time_in_force, 'pending', 0, :created_at, :deadline, :created_at
+        SELECT :order_id, :decision_id, :symbol, :side, CAST(:quantity AS numeric),
+               CAST(:limit_price AS numeric), CAST(:worst_price AS numeric),
+               CAST(:cancelling AS boolean), :time_in_force, 'pending', 0,
+               CAST(:created_at AS timestamptz), CAST(:deadline AS timestamptz), :created_at
         FROM before
         ON CONFLICT (id) DO NOTHING RETURNING id, created_at
     )
@@ -49,8 +51,8 @@ def intent(order: Order, decision: Statement = ANYHOW) -> Statement:
     """Write down that an order is about to be sent, if its decision is new; commit, then send.
 
     Returns:
-        What writes the decision and the intent, and gives the order's id, or None if one of the
-        two was written down before: such an order must not be sent again.
+        What writes the decision and the intent, and gives the order's id, or None if either was
+        not written: such an order must not be sent.
     """
     given = {
         "order_id": order.id,

@@ -1,8 +1,9 @@
 """What the record says of the account, read before a decision needs it, and kept while true.
 
 Sums over the whole past and a month of equity take long to read, and hardly ever change. They
-are read when the bar before has closed. A decision asks only whether anything was added since,
-by us or by another process, and reads again what no longer holds.
+are read when the bar before has closed. A decision goes by what was read then, and is written
+down only if nothing was added since, by us or by another process; else it is made again, on what
+holds now.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Integer, func, select, text
+from sqlalchemy import func, select, text
 
 from market import history
 from market.instruments import Side
@@ -34,19 +35,12 @@ if TYPE_CHECKING:
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 OUR_ACTS = ("intended", "amending", "cancelling")
 LOSSES = ("daily_loss", "drawdown")
-# Ids are taken before a transaction commits, and so may appear late: not the newest tells that
-# something was added, but the sum of the newest ones.
-SEEN = {"newest": 100}
-STAMP = text("""
-    SELECT (SELECT sum(id) FROM (SELECT id FROM order_events ORDER BY id DESC LIMIT :newest) AS n),
-           (SELECT max(id) FROM adjustments), count(*), count(resumed_at)
-    FROM halts
-""").columns(events=Integer, adjustments=Integer, halts=Integer, lifted=Integer)
+# As a stamp, of fills and adjustments alone: every line of the ledger comes with one of these.
 BOOKED = text("""
-    SELECT (SELECT sum(id) FROM (SELECT id FROM order_events WHERE kind = 'filled'
-                                 ORDER BY id DESC LIMIT :newest) AS n),
-           (SELECT max(id) FROM adjustments)
-""").columns(fills=Integer, adjustments=Integer)  # every line of the ledger comes with one of these
+    SELECT concat((SELECT sum(id) FROM (SELECT id FROM order_events WHERE kind = 'filled'
+                                        ORDER BY id DESC LIMIT 100) AS n),
+                  ' ', (SELECT max(id) FROM adjustments))
+""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +51,7 @@ class Sums:
     `balances` what the exchange holds for us, by asset.
     """
 
-    booked: tuple[int | None, ...]
+    booked: str
     totals: Mapping[str, tuple[Decimal, Decimal]]
     balances: Mapping[str, Decimal]
 
@@ -69,13 +63,13 @@ class Sums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The account for a decision at one moment.
+    """The account for a decision at one moment, and what the record's stamp was (`record.STAMP`).
 
     `recent` are the orders of the hour before, `opening` and `best` the equity marks that a
     loss is measured from; None where there is none.
     """
 
-    stamp: tuple[int | None, ...]
+    stamp: str
     at: datetime
     sums: Sums
     state: State
@@ -94,7 +88,7 @@ class Market:
     the last decision that bought; `acts` what was asked of the exchange within an hour, and when.
     """
 
-    stamp: tuple[int | None, ...]
+    stamp: str
     at: datetime
     day_volume: Decimal | None
     bought: datetime | None
@@ -112,7 +106,18 @@ class Memory:
 
     def look(self, session: Session, desk: Desk, at: datetime) -> tuple[Account, Market]:
         """Return what holds of the account and a market at this very moment."""
-        return self._look(session, stamp(session), desk, at)
+        return self._look(session, record.stamp(session), desk, at)
+
+    def recall(self, session: Session, desk: Desk, at: datetime) -> tuple[Account, Market]:
+        """Return what held when it was read, without looking whether it still does."""
+        account, market = self._accounts.get(at), self._markets.get(desk.symbol)
+        if account is None or market is None or (market.stamp, market.at) != (account.stamp, at):
+            return self.look(session, desk, at)
+        return account, market
+
+    def holds(self, session: Session, account: Account) -> bool:
+        """Tell whether the account is still what it was when it was read."""
+        return record.stamp(session) == account.stamp
 
     def beside(self, session: Session, desk: Desk, start: datetime) -> Beside:
         """Return the neighbours' closes before a bar; one that is on record never changes."""
@@ -124,7 +129,7 @@ class Memory:
 
     def prepare(self, session: Session, desks: Iterable[Desk]) -> Sums:
         """Read what the next bar of every market will ask for, and return the sums."""
-        now = stamp(session)
+        now = record.stamp(session)
         for desk in desks:
             if desk.last_bar is not None:
                 self._look(session, now, desk, desk.last_bar.end + desk.interval)
@@ -141,15 +146,13 @@ class Memory:
     def wrong(self, session: Session) -> str | None:
         """Say what is remembered and is not so, though nothing was added since it was read."""
         before = self._sums
-        if before is None or tuple(session.execute(BOOKED, SEEN).one()) != before.booked:
+        if before is None or session.scalar(BOOKED) != before.booked:
             return None
         self._sums = None
         now = self._read_sums(session)
         return None if now == before else f"the sums were {before}, and are {now}"
 
-    def _look(
-        self, session: Session, now: tuple[int | None, ...], desk: Desk, at: datetime
-    ) -> tuple[Account, Market]:
+    def _look(self, session: Session, now: str, desk: Desk, at: datetime) -> tuple[Account, Market]:
         account, market = self._accounts.get(at), self._markets.get(desk.symbol)
         if account is None or account.stamp != now:
             account = self._accounts[at] = self._read_account(session, now, at)
@@ -157,7 +160,7 @@ class Memory:
             market = self._markets[desk.symbol] = _read_market(session, now, desk, at)
         return account, market
 
-    def _read_account(self, session: Session, now: tuple[int | None, ...], at: datetime) -> Account:
+    def _read_account(self, session: Session, now: str, at: datetime) -> Account:
         lifted = accounts.lifted(session)
         vouched = max((lifted[code] for code in LOSSES if code in lifted), default=None)
         opening, best = accounts.marks(session, at, vouched)
@@ -174,7 +177,7 @@ class Memory:
         )
 
     def _read_sums(self, session: Session) -> Sums:
-        booked = tuple(session.execute(BOOKED, SEEN).one())
+        booked = str(session.scalar(BOOKED))
         if self._sums is None or self._sums.booked != booked:
             self._sums = Sums(
                 booked=booked,
@@ -184,12 +187,7 @@ class Memory:
         return self._sums
 
 
-def stamp(session: Session) -> tuple[int | None, ...]:
-    """Return what changes whenever an order, a halt or an adjustment does."""
-    return tuple(session.execute(STAMP, SEEN).one())
-
-
-def _read_market(session: Session, now: tuple[int | None, ...], desk: Desk, at: datetime) -> Market:
+def _read_market(session: Session, now: str, desk: Desk, at: datetime) -> Market:
     events = select(OrderEventRow.kind, OrderEventRow.at).join(OrderRow)
     acts = session.execute(
         events.where(

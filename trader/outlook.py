@@ -88,6 +88,7 @@ def open_books(
     *,
     memory: Memory | None = None,
     at: datetime | None = None,
+    unseen: bool = False,
 ) -> Books:
     """Read what the record says of the account, for a decision on this desk's market.
 
@@ -97,8 +98,11 @@ def open_books(
         around: What else is known.
         memory: What was read before; without it everything is read.
         at: When the bar ended that is decided on; now where it is about none.
+        unseen: Whether to take what was read before without looking if it still holds.
     """
-    account, market = (memory or Memory()).look(session, desk, at or around.now)
+    memory = memory or Memory()
+    read = memory.recall if unseen else memory.look
+    account, market = read(session, desk, at or around.now)
     sums = account.sums
     profit = accounts.profit(sums.totals, around.marks)
     return Books(

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from market.instruments import Instrument
@@ -42,17 +42,28 @@ PREDICTION = """
             :horizon_bars, :feature_hash, CAST(:features AS jsonb), :at)
     ON CONFLICT (symbol, interval_seconds, bar_start, model_version) DO NOTHING
 """
+# What changes whenever an order, a halt or an adjustment does. Ids are taken before a transaction
+# commits, and so may appear late: not the newest tells that something was added, but the sum of
+# the newest ones.
+STAMP = """
+    SELECT concat((SELECT sum(id)
+                   FROM (SELECT id FROM order_events ORDER BY id DESC LIMIT 100) AS newest),
+                  ' ', (SELECT max(id) FROM adjustments), ' ', count(*), ' ', count(resumed_at))
+    FROM halts
+"""
 DECISION = """
     INSERT INTO decisions (id, symbol, bar_start, prediction_id, action, wanted, held,
                            expected_value, cost, reason_code, reason, inputs, at)
-    VALUES (:id, :symbol, :bar_start,
-            (SELECT id FROM predictions
-             WHERE symbol = :symbol AND interval_seconds = :interval_seconds
-                   AND bar_start = :bar_start AND model_version = :model_version),
-            :action, :wanted, :held, :expected_value, :cost, :reason_code, :reason,
-            CAST(:inputs AS jsonb), :at)
+    SELECT :id, CAST(:symbol AS varchar), CAST(:bar_start AS timestamptz),
+           (SELECT id FROM predictions
+            WHERE symbol = :symbol AND interval_seconds = :interval_seconds
+                  AND bar_start = :bar_start AND model_version = :model_version),
+           :action, CAST(:wanted AS numeric), CAST(:held AS numeric),
+           CAST(:expected_value AS double precision), CAST(:cost AS double precision),
+           :reason_code, :reason, CAST(:inputs AS jsonb), CAST(:at AS timestamptz)
+    WHERE ({stamp}) = :stamp
     ON CONFLICT (id) DO NOTHING RETURNING id
-"""
+""".replace("{stamp}", STAMP)
 # Of a market and a view, what a decision's inputs need not repeat: it is in other rows.
 ELSEWHERE = {"instrument", "limits", "sent", "acts", "appetite"}
 
@@ -66,6 +77,11 @@ class Halt:
     reason: str
     who: str
     at: datetime
+
+
+def stamp(session: Session) -> str:
+    """Return what changes whenever an order, a halt or an adjustment does."""
+    return str(session.scalar(text(STAMP)))
 
 
 def decision_id(symbol: str, bar_start: datetime) -> str:
@@ -111,6 +127,7 @@ def decision(
     bar_start: datetime,
     inputs: dict[str, Any],
     at: datetime,
+    stamp: str,
     scored: tuple[int, int] | None = None,
     suffix: str = "",
 ) -> Statement:
@@ -122,12 +139,13 @@ def decision(
         bar_start: The bar.
         inputs: What was known.
         at: When it was decided.
+        stamp: What STAMP gave when the account was read that the decision goes by.
         scored: The model's version and its bars' seconds, whose prediction it follows.
         suffix: Tells a later decision on the same bar from its first.
 
     Returns:
-        What writes it, and gives its id, or None if this bar was decided before: do not act
-        twice.
+        What writes it, and gives its id; None if this bar was decided before, or on an account
+        that is no longer so: do not act then.
     """
     version, seconds = scored or (None, None)
     return Statement(
@@ -147,6 +165,7 @@ def decision(
             "reason": wanted.reason,
             "inputs": json.dumps(inputs),
             "at": at,
+            "stamp": stamp,
         },
     )
 

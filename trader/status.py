@@ -51,20 +51,20 @@ def publish(
 
 def _ready(desks: dict[str, Desk], *, connected: bool) -> bool:
     return connected and any(
-        "production" in desk.models and desk.trusted for desk in desks.values()
+        "production" in desk.roster.models and desk.trusted for desk in desks.values()
     )
 
 
 def _market(desk: Desk, held: Mapping[str, Decimal]) -> dict[str, Any]:
-    versions = {role: model.version for role, model in desk.models.items()}
+    versions = {role: model.version for role, model in desk.roster.models.items()}
     return {
         "production": versions.get("production"),
         "challenger": versions.get("challenger"),
         "traded": desk.traded,
-        "refused": dict(desk.refusals),
+        "refused": dict(desk.roster.refusals),
         "overridden": {
             role: str(override)
-            for role, model in desk.models.items()
+            for role, model in desk.roster.models.items()
             if (override := overriding.read(model.evidence)) is not None
         },
         "trusted": desk.trusted,

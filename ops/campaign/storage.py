@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -17,12 +18,14 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - likewise
 from sqlalchemy import Engine, create_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ops.campaign.points import Points
 
 WRITES = re.compile(r"\b(INSERT INTO|UPDATE) (?:\w+\.)?(\w+)")  # also within another's WITH
+PREPARES = re.compile(r"PREPARE (\w+) AS")
+EXECUTES = re.compile(r"EXECUTE (\w+)")
 # What a transaction is about, by the first of these tables that it wrote to.
 SUBJECTS = {
     "orders+": "an intent",
@@ -48,9 +51,7 @@ class WatchedCursor(Cursor):  # type: ignore[misc] # psycopg2 has no types
         """Carry a statement out, if the server is there and the trader lives."""
         self.connection.expect_server()
         self.connection.storage.points.reach("at a statement")
-        text = query.decode() if isinstance(query, bytes) else str(query)
-        for verb, table in WRITES.findall(text):
-            self.connection.written |= {table, f"{table}+" if verb.startswith("INSERT") else table}
+        self.connection.note(query.decode() if isinstance(query, bytes) else str(query))
         super().execute(query, vars)
 
 
@@ -59,12 +60,25 @@ class WatchedConnection(Connection):  # type: ignore[misc] # psycopg2 has no typ
 
     storage: Storage
     lost: bool = False
-    written: frozenset[str] | set[str] = frozenset()
+    written: frozenset[str] = frozenset()
+    prepared: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     def expect_server(self) -> None:
         """Raise what psycopg2 raises when the server is gone."""
         if self.lost:
             raise OperationalError(GONE)
+
+    def note(self, sql: str) -> None:
+        """Note the tables that a statement writes to, or would when it is executed by its name."""
+        tables = {
+            told
+            for verb, table in WRITES.findall(sql)
+            for told in (table, f"{table}+" if verb.startswith("INSERT") else table)
+        }
+        if begun := PREPARES.match(sql):
+            self.prepared = {**self.prepared, begun[1]: frozenset(tables)}
+            return
+        self.written |= tables.union(*(self.prepared[name] for name in EXECUTES.findall(sql)))
 
     def commit(self) -> None:
         """Commit, unless something happens just before or just after."""
@@ -98,7 +112,7 @@ class WatchedConnection(Connection):  # type: ignore[misc] # psycopg2 has no typ
     def renew(self) -> None:
         """Forget everything that a new connection would not know."""
         super().rollback()
-        self.written = frozenset()
+        self.written, self.prepared = frozenset(), {}
         self.autocommit = True
         with super().cursor(cursor_factory=Cursor) as cursor:
             cursor.execute("DISCARD ALL")

@@ -156,6 +156,7 @@ def test_the_book_on_record_is_measured(friday, recorded, registered, taught):
     quote = {"symbol": "XRP/USD", "at": at.isoformat(), "bid": "1.999", "ask": "2.001"}
     decision = record.decision(
         nothing(Decimal(0), "no_edge", "no edge"),
+        stamp=record.stamp(recorded),
         symbol="XRP/USD",
         bar_start=at,
         inputs={"quote": quote, "risk": {"bid_depth": "5000", "ask_depth": "4000"}},

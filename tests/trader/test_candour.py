@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from market import history
 from market.bars import Bar
+from serving import candour, deployment
 from serving.events import ModelLoaded
 from serving.model_cache import verify
 from sql.tables import PredictionRow
-from trader import candour, deployment, record
+from trader import record
 from trader.desk import Desk
 
 MINUTE = timedelta(minutes=1)

@@ -19,14 +19,16 @@ from market.bars import Bar
 from market.instruments import Quote
 from registry.contract import Contract
 from registry.served import ServedModel
+from serving import deployment
 from serving.events import ModelLoaded
 from sql import trip
-from sql.tables import DecisionRow, OrderRow, PredictionRow
-from trader import accounts, deployment, journal, ledger, record
+from sql.tables import DecisionRow, EquityMarkRow, OrderRow, PredictionRow
+from trader import accounts, journal, ledger, record
 from trader.closing import close_bar, decide_again, flatten
 from trader.desk import Desk
 from trader.execution import Policy
 from trader.limits import Limits
+from trader.memory import Memory
 from trader.orders import Cancelled, Filled, Status
 
 MINUTE = timedelta(minutes=1)
@@ -296,6 +298,47 @@ def test_a_loss_halts_even_where_nothing_would_be_bought(session, desk):
     close_bar(session, desk, LAST, AROUND)
 
     assert record.current_halt(session).reason_code == "daily_loss"
+
+
+CHANGES = {
+    "halted": lambda s: record.halt(
+        s, reason_code="operator", reason="stop", who="operator", at=LAST.end
+    ),
+    "under_way": lambda s: journal.record_intent(
+        s, replace(desk_order(), created_at=LAST.start, deadline=LAST.end)
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", CHANGES)
+def test_what_happened_since_the_account_was_read_is_decided_on(session, desk, booster, reason):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+    memory = Memory()
+    memory.prepare(session, [desk])
+    CHANGES[reason](session)
+
+    assert close_bar(session, desk, LAST, AROUND, memory) is None
+
+    decision = session.scalars(select(DecisionRow)).one()
+    assert (decision.action, decision.reason_code) == ("none", reason)
+    assert count(session, PredictionRow) == 1
+
+
+def test_the_mark_of_equity_is_of_the_account_as_it_is(session, desk, booster):
+    desk.quote = quote()
+    desk.models["production"] = model(booster, gain=0.05)
+    memory = Memory()
+    memory.prepare(session, [desk])
+    bought = replace(desk_order(), created_at=LAST.start, deadline=LAST.end)
+    journal.record_intent(session, bought)
+    settle(session, bought, filled="1")
+
+    close_bar(session, desk, LAST, AROUND, memory)
+
+    profit = accounts.profit(accounts.totals(session), AROUND.marks)
+    assert profit
+    assert session.scalars(select(EquityMarkRow)).one().profit == profit
 
 
 def test_entering_again_and_again_is_refused_and_halts(session, desk, booster):

@@ -15,6 +15,7 @@ from test_strategy import situation
 
 from market.instruments import Side
 from sql import explanation, promotions, reads, trip
+from sql.tables import DecisionRow
 from trader import accounts, journal, ledger, record
 from trader.errors import IllegalTransition, OrderUnknown
 from trader.orders import (
@@ -274,6 +275,7 @@ def explained_order(session):
         "scored": (prediction["model_version"], prediction["interval_seconds"]),
         "inputs": {},
         "at": NOON,
+        "stamp": record.stamp(session),
     }
     wanted = decide(situation())
     decision = trip.run(session, [record.decision(wanted, **decided)])
@@ -287,15 +289,29 @@ def explained_order(session):
 
 def test_an_intent_is_written_with_a_decision_that_is_new_and_with_no_other(session):
     told = {"symbol": "XRP/USD", "bar_start": NOON, "inputs": {"why": "a :word"}, "at": NOON}
-    decision = record.decision(decide(situation()), **told)
+    now = record.stamp(session)
+    decision = record.decision(decide(situation()), stamp=now, **told)
     sent = order(decision_id=decision.given["id"])
 
     assert trip.run(session, [journal.intent(sent, decision)]) == sent.id
     assert journal.order_by_id(session, sent.id).quantity == sent.quantity
 
+    now = record.stamp(session)
+    decision = record.decision(decide(situation()), stamp=now, **told)
     again = order(id="another", decision_id=sent.decision_id)
     assert trip.run(session, [journal.intent(again, decision)]) is None
     assert journal.order_by_id(session, again.id) is None
+
+
+def test_nothing_is_written_of_a_decision_on_an_account_that_has_changed(session):
+    told = {"symbol": "XRP/USD", "bar_start": NOON, "inputs": {}, "at": NOON}
+    decision = record.decision(decide(situation()), stamp=record.stamp(session), **told)
+    record.halt(session, reason_code="operator", reason="r", who="t", at=NOON)
+    sent = order(decision_id=decision.given["id"])
+
+    assert trip.run(session, [journal.intent(sent, decision)]) is None
+    assert journal.order_by_id(session, sent.id) is None
+    assert session.get(DecisionRow, sent.decision_id) is None
 
 
 def test_why_tells_the_whole_chain_by_any_name_of_the_order(session):

@@ -14,11 +14,12 @@ from orders_of_ours import order as an_order
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from serving import deployment
 from serving.events import ModelLoaded, ModelWithdrawn
 from serving.model_cache import verify
 from sql import chain, promotions
 from sql.tables import ModelDeploymentRow
-from trader import deployment, journal, record
+from trader import journal, record
 from trader.desk import Desk
 from trader.limits import Limits
 from trader.orders import Filled
