@@ -19,12 +19,11 @@ from registry.errors import RegistryUnreachable, TrainingRefused
 from registry.retraining import Origin
 from registry.settings import ModelRegistrySettings, StudySettings
 from registry.training import Plan
-from serving import champion
+from serving import adoption, champion
 from sql import evidence, retrainings
 from sql.database import DatabaseSettings, open_engine
 from sql.errors import DatabaseUnreachable
 from sql.turns import turn
-from trader import adoption
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -38,7 +38,7 @@ def promote(
             is not overridden.
     """
     from registry import store  # noqa: PLC0415 - mlflow takes seconds to import
-    from trader import adoption  # noqa: PLC0415 - it imports the registry
+    from serving import adoption  # noqa: PLC0415 - it imports the registry
 
     found = store.version(client, symbol, version)
     at = datetime.now(UTC)
@@ -61,7 +61,7 @@ def roll_back(
     Raises:
         RegistryError: There is none, or MLflow does not answer.
     """
-    from trader import adoption  # noqa: PLC0415 - it imports the registry
+    from serving import adoption  # noqa: PLC0415 - it imports the registry
 
     with Session(engine) as session, session.begin():
         return adoption.roll_back(

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "drift": set(),
     "experiments": set(),
     "market": {"sql"},
-    "serving": {"market", "registry"},
+    "serving": {"experiments", "market", "registry", "sql"},
     "streams": {"market"},
     "telemetry": {"market", "registry", "serving", "sql"},
     "registry": set(),
@@ -44,7 +44,7 @@ PURE = {
         " replacement rest_orders settlement swings synthetic tape terms tidings told triggers"
         " volumes websocket_orders wire bookfeed ownprints rapid"
     ),
-    "serving": "conduct events signals",
+    "serving": "conduct events roster signals",
     "sql": "chain",
     "streams": "book clock events executions feed wire",
     "trader": (

@@ -128,7 +128,7 @@ def test_without_a_model_nothing_is_decided(session, desk):
 
 def test_a_paying_edge_leaves_a_score_a_decision_and_a_pending_order(session, desk, booster):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
 
     order = close_bar(session, desk, LAST, AROUND)
 
@@ -143,7 +143,7 @@ def test_a_paying_edge_leaves_a_score_a_decision_and_a_pending_order(session, de
 
 def test_an_edge_below_cost_is_written_down_as_a_no(session, desk, booster):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.001)
+    desk.roster.models["production"] = model(booster, gain=0.001)
 
     assert close_bar(session, desk, LAST, AROUND) is None
     decision = session.scalars(select(DecisionRow)).one()
@@ -166,7 +166,7 @@ def test_a_refused_order_is_a_decision_with_the_code_of_the_refusal(
     session, desk, booster, change, code
 ):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
 
     assert close_bar(session, desk, LAST, replace(AROUND, **change)) is None
     assert session.scalars(select(DecisionRow.reason_code)).one() == code
@@ -174,7 +174,7 @@ def test_a_refused_order_is_a_decision_with_the_code_of_the_refusal(
 
 def test_a_standing_halt_refuses_every_order(session, desk, booster):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
     record.halt(session, reason_code="command", reason="drill", who="test", at=START)
 
     assert close_bar(session, desk, LAST, AROUND) is None
@@ -183,7 +183,7 @@ def test_a_standing_halt_refuses_every_order(session, desk, booster):
 
 def test_an_untrusted_book_refuses_every_order(session, desk, booster):
     desk.quote, desk.trusted = quote(), False
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
 
     assert close_bar(session, desk, LAST, AROUND) is None
     assert session.scalars(select(DecisionRow.reason_code)).one() == "untrusted_feed"
@@ -191,7 +191,7 @@ def test_an_untrusted_book_refuses_every_order(session, desk, booster):
 
 def test_a_bar_is_acted_on_once_even_if_it_closes_again(session, desk, booster):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
     first = close_bar(session, desk, LAST, AROUND)
     desk.warm((bar(number), (None, None)) for number in range(features.WARM_UP))
 
@@ -202,8 +202,8 @@ def test_a_bar_is_acted_on_once_even_if_it_closes_again(session, desk, booster):
 
 def test_a_challenger_scores_the_same_row_and_sends_nothing(session, desk, booster):
     desk.quote = quote()
-    desk.models["challenger"] = model(booster, gain=0.05, role="challenger", version=2)
-    desk.models["production"] = model(booster, gain=0.001)
+    desk.roster.models["challenger"] = model(booster, gain=0.05, role="challenger", version=2)
+    desk.roster.models["production"] = model(booster, gain=0.001)
 
     assert close_bar(session, desk, LAST, AROUND) is None
     rows = session.scalars(select(PredictionRow).order_by(PredictionRow.model_version)).all()
@@ -215,18 +215,18 @@ def test_a_model_that_errs_costs_no_bar_and_no_trader(session, desk, booster):
     desk.quote = quote()
     sound, empty = (model(one, gain=0.05) for one in (booster, xgb.Booster()))
     for event in (sound, replace(empty, version=2)):
-        for one in deployment.take_up(session, desk, event, START):
+        for one in deployment.take_up(session, desk.roster, event, START, interval=MINUTE):
             desk.adopt(one)
 
     order = close_bar(session, desk, LAST, AROUND)
 
     assert session.get(DecisionRow, order.decision_id).inputs["model_version"] == 1
     assert session.scalars(select(PredictionRow.model_version)).all() == [1]
-    assert "version 2 rolled back: it cannot score" in desk.refusals["production"]
+    assert "version 2 rolled back: it cannot score" in desk.roster.refusals["production"]
 
 
 def test_without_a_quote_or_a_fee_the_decision_is_a_no_with_its_reason(session, desk, booster):
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
 
     assert close_bar(session, desk, LAST, AROUND) is None
     decision = session.scalars(select(DecisionRow)).one()
@@ -236,7 +236,7 @@ def test_without_a_quote_or_a_fee_the_decision_is_a_no_with_its_reason(session, 
 
 def test_a_decision_keeps_what_it_went_by(session, desk, booster):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
 
     order = close_bar(session, desk, LAST, AROUND)
 
@@ -265,7 +265,7 @@ def settle(session, order, *, filled="0"):
 
 def test_what_rested_in_vain_is_decided_again_and_taken(session, desk, booster):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
     rested = close_bar(session, desk, LAST, replace(AROUND, policy=Policy.POST_ONLY))
     assert (rested.limit, rested.time_in_force, desk.worked) == (Decimal(2), "gtc", rested.id)
     settle(session, rested)
@@ -280,7 +280,7 @@ def test_what_rested_in_vain_is_decided_again_and_taken(session, desk, booster):
 
 def test_a_loss_beyond_the_limit_halts_entries_until_a_person_resumes(session, desk, booster):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
     bought = close_bar(session, desk, LAST, AROUND)
     settle(session, bought, filled=bought.quantity)
     trip.run(session, [accounts.equity_mark(START - timedelta(minutes=1), Decimal(400))])
@@ -313,7 +313,7 @@ CHANGES = {
 @pytest.mark.parametrize("reason", CHANGES)
 def test_what_happened_since_the_account_was_read_is_decided_on(session, desk, booster, reason):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
     memory = Memory()
     memory.prepare(session, [desk])
     CHANGES[reason](session)
@@ -327,7 +327,7 @@ def test_what_happened_since_the_account_was_read_is_decided_on(session, desk, b
 
 def test_the_mark_of_equity_is_of_the_account_as_it_is(session, desk, booster):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
     memory = Memory()
     memory.prepare(session, [desk])
     bought = replace(desk_order(), created_at=LAST.start, deadline=LAST.end)
@@ -343,7 +343,7 @@ def test_the_mark_of_equity_is_of_the_account_as_it_is(session, desk, booster):
 
 def test_entering_again_and_again_is_refused_and_halts(session, desk, booster):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
     bought = replace(desk_order(), created_at=LAST.start, deadline=LAST.end)
     journal.record_intent(session, bought)
     settle(session, bought, filled="1")
@@ -357,7 +357,7 @@ def test_entering_again_and_again_is_refused_and_halts(session, desk, booster):
 
 def test_flattening_sells_what_is_held_once_and_writes_down_a_refusal_once(session, desk, booster):
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
     bought = close_bar(session, desk, LAST, AROUND)
     record.halt(session, reason_code="flatten", reason="going home", who="test", at=START)
     halt = record.current_halt(session)
@@ -383,7 +383,7 @@ def test_what_other_markets_hold_makes_an_order_smaller_rather_than_refused(sess
     journal.record_intent(session, doge)
     settle(session, doge, filled="10000")
     desk.quote = quote()
-    desk.models["production"] = model(booster, gain=0.05)
+    desk.roster.models["production"] = model(booster, gain=0.05)
     marks = {"XRP/USD": Decimal(2), "DOGE/USD": Decimal("0.14")}
 
     order = close_bar(session, desk, LAST, replace(AROUND, marks=marks))

@@ -190,7 +190,7 @@ def test_a_model_that_comes_as_the_record_goes_is_taken_up_when_it_is_back(trade
         trader.turn(None)
     trader.turn(None)
 
-    assert "it does not fit" in str(trader.desks["XRP/USD"].refusals)
+    assert "it does not fit" in str(trader.desks["XRP/USD"].roster.refusals)
     assert not trader.outage.postponed
 
 

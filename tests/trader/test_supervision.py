@@ -11,6 +11,7 @@ from artifacts_of_ours import WIDTH, artifact, broken_bytes, sound_bytes
 from circumstances_of_ours import circumstances
 from orders_of_ours import XRP
 from orders_of_ours import order as an_order
+from outcomes_of_ours import bar, live
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -24,7 +25,7 @@ from trader.desk import Desk
 from trader.limits import Limits
 from trader.orders import Filled
 from trader.outlook import open_books
-from trader.supervision import Supervision
+from trader.supervision import Supervision, review
 
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -79,7 +80,7 @@ def before(session, desk, sound):
 
 
 def take_up(session, desk, event):
-    for one in deployment.take_up(session, desk, event, NOON):
+    for one in deployment.take_up(session, desk.roster, event, NOON, interval=MINUTE):
         desk.adopt(one)
 
 
@@ -111,7 +112,7 @@ def test_a_sound_artifact_that_gives_no_number_on_a_live_row_gives_way_on_that_b
         ("rolled_back", 2),
         ("deployed", 1),
     ]
-    assert "version 2 rolled back: its score is nan" in desk.refusals["production"]
+    assert "version 2 rolled back: its score is nan" in desk.roster.refusals["production"]
     assert "version 1 is live" in capsys.readouterr().err
     assert record.current_halt(session) is None
 
@@ -122,7 +123,7 @@ def test_a_model_that_cannot_score_gives_way(session, desk, sound):
     take_up(session, desk, loaded(model, 2))
 
     assert scores(session, desk) == [("production", 1)]
-    assert "it cannot score" in desk.refusals["production"]
+    assert "it cannot score" in desk.roster.refusals["production"]
 
 
 @pytest.mark.usefixtures("before")
@@ -139,19 +140,19 @@ def test_a_model_too_big_for_its_time_gives_way(session, desk):
     for _ in range(3):
         scores(session, desk, around=strict)
 
-    assert "it is slow" in desk.refusals["production"]
+    assert "it is slow" in desk.roster.refusals["production"]
 
 
 @pytest.mark.usefixtures("before")
 def test_without_a_version_to_go_back_to_nothing_is_bought(session, desk, broken):
-    desk.spares.clear()
+    desk.roster.spares.clear()
     take_up(session, desk, loaded(verified(broken), 2))
-    desk.spares.clear()
+    desk.roster.spares.clear()
 
     assert scores(session, desk, WILD) == []
     halt = record.current_halt(session)
     assert (halt.reason_code, halt.who) == ("model", "trader")
-    assert "no version before it" in desk.refusals["production"]
+    assert "no version before it" in desk.roster.refusals["production"]
 
 
 @pytest.mark.usefixtures("before")
@@ -176,15 +177,15 @@ def test_what_was_rolled_back_from_stays_out_after_a_restart_until_it_is_promote
     again.adopt(loaded(good, 1, role="previous"))
     take_up(session, again, loaded(model, 2))
     assert scores(session, again) == [("production", 1)]
-    assert "promote it again" in again.refusals["production"]
-    assert deployment.reconsider(session, again, NOON) == []
+    assert "promote it again" in again.roster.refusals["production"]
+    assert deployment.reconsider(session, again.roster, NOON, interval=MINUTE) == []
 
     promote(session, 2)
-    for one in deployment.reconsider(session, again, NOON):
+    for one in deployment.reconsider(session, again.roster, NOON, interval=MINUTE):
         again.adopt(one)
 
     assert scores(session, again) == [("production", 2)]
-    assert again.refusals == {}
+    assert again.roster.refusals == {}
 
 
 @pytest.mark.usefixtures("before")
@@ -213,7 +214,7 @@ def test_losses_since_its_promotion_are_a_models_end_and_count_over_a_restart(se
     take_up(session, again, loaded(good, 2))
 
     assert scores(session, again, around=replace(AROUND, marks=cheap)) == [("production", 1)]
-    assert "it has lost 274" in again.refusals["production"]
+    assert "it has lost 274" in again.roster.refusals["production"]
 
 
 @pytest.mark.usefixtures("before")
@@ -281,6 +282,31 @@ def test_that_the_trader_left_a_version_is_on_record_and_a_restart_does_not_prom
         ("left", 2, 1, "trader"),
     ]
     assert "version 2 rolled back" in capsys.readouterr().err
+
+
+def test_a_model_whose_chances_do_not_come_true_is_rolled_back_from_between_bars(engine, sound):
+    desk = Desk(instrument=XRP, interval=MINUTE, trusted=True)
+    served = verified(sound)
+    with Session(engine) as session, session.begin():
+        for version in (1, 2):
+            take_up(session, desk, loaded(served, version))
+    live(engine, served, said=0.6, chance=0.6, count=100)
+    desk.last_bar, desk.leading = bar(NOON + timedelta(days=9), Decimal(2)), object()
+    review(engine, desk, NOON, 100)
+    assert (scorer(desk), desk.leading is None) == (2, False)
+
+    later = NOON + 400 * served.contract.horizon_bars * MINUTE
+    live(engine, served, said=0.8, chance=0.4, count=150, begin=later)
+    desk.last_bar = bar(NOON + timedelta(days=10), Decimal(2))
+    review(engine, desk, NOON, 100)
+
+    assert (scorer(desk), desk.leading is None) == (1, True)
+    with Session(engine) as session:
+        assert record.current_halt(session) is None
+
+
+def scorer(desk):
+    return desk.roster.models["production"].version
 
 
 def promote(session, version, **evidence):

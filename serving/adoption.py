@@ -1,0 +1,234 @@
+"""What becomes of a model that was just registered: promoted, put to the test, or left.
+
+An experiment in progress keeps its challenger: a later version waits, since taking the
+alias over would end the comparison before it can say anything. Works in the caller's
+transaction, and may be repeated: nothing is promoted or started twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from registry import overriding, store
+from registry.errors import PromotionRefused
+from registry.overriding import Override
+from serving import tenure
+from sql import evidence, promotions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from mlflow import MlflowClient
+    from sqlalchemy.orm import Session
+
+    from registry.store import Promoted, RegisteredVersion
+
+SAME_QUESTION = ("cost", "horizon_bars", "interval_seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """What became of a version, in a sentence."""
+
+    promoted: bool
+    experiment_id: str | None
+    reason: str
+
+
+def adopt(
+    session: Session,
+    client: MlflowClient,
+    symbol: str,
+    number: int,
+    *,
+    promote_first: bool,
+    at: datetime,
+) -> Adopted:
+    """Promote a market's first model if that is wished, or compare a later one in shadow.
+
+    Args:
+        session: The record; the caller commits.
+        client: The model registry.
+        symbol: The market.
+        number: The version just registered.
+        promote_first: Whether the first version to pass its gate goes live unasked.
+        at: The exchange's time, at which an experiment would start.
+    """
+    found = store.version(client, symbol, number)
+    champion = store.production_version(client, symbol)
+    if not found.passed:
+        return _left(f"version {number} stays on record")
+    if champion == number:
+        return Adopted(
+            promoted=True, experiment_id=None, reason=f"version {number} is in production"
+        )
+    if champion is not None:
+        return _compare(session, client, store.version(client, symbol, champion), found, at)
+    if not promote_first:
+        store.challenge(client, symbol, number)
+        return _left(f"version {number} waits to be promoted: nothing is in production yet")
+    promote(
+        session,
+        client,
+        found,
+        who="policy",
+        reason="it is the first version to pass its gate, and nothing was in production",
+        at=at,
+    )
+    return Adopted(
+        promoted=True, experiment_id=None, reason=f"version {number} goes into production"
+    )
+
+
+def promote(
+    session: Session,
+    client: MlflowClient,
+    found: RegisteredVersion,
+    *,
+    who: str,
+    reason: str,
+    at: datetime,
+    override: bool = False,
+) -> None:
+    """Write down who promotes and why, then move the alias.
+
+    With `override` that is also their word that its gate shall not count.
+
+    The trader, which sees the alias move, finds the promotion on record. If the alias
+    cannot be moved the caller's transaction fails and nothing is on record.
+
+    Raises:
+        PromotionRefused: The version did not pass its gate, and nobody overrides that; or it
+            did, and there is nothing to override.
+        RegistryUnreachable: MLflow does not answer.
+    """
+    before = store.production_version(client, found.symbol)
+    word = Override(who=who, why=reason) if override else None
+    evidence = {} if word is None else {overriding.OVERRIDE: str(word)}
+    _write_down(
+        session,
+        found,
+        before,
+        promotions.PROMOTED,
+        who=who,
+        reason=reason,
+        evidence=evidence,
+        at=at,
+    )
+    store.promote(client, found.symbol, found.version, override=word)
+
+
+def roll_back(
+    session: Session, client: MlflowClient, symbol: str, *, who: str, reason: str, at: datetime
+) -> Promoted:
+    """Put the version that was in production before back there, on record with who and why.
+
+    That is the latest from which neither the trader nor a person has rolled back; where the
+    record knows none, the registry's alias `previous`.
+
+    Raises:
+        PromotionRefused: There is none.
+        RegistryUnreachable: MLflow does not answer.
+    """
+    pointed = store.aliases(client, symbol)
+    current = store.production_version(client, symbol)
+    if current is None:
+        raise PromotionRefused(f"nothing of {symbol} is in production")
+    known = tenure.promoted_before(session, symbol, current)
+    before = next(known, pointed.get(store.PREVIOUS, current))
+    if before == current:
+        raise PromotionRefused(
+            f"no version of {symbol} was in production before version {current}, or none that "
+            "nobody has rolled back from; friday promote takes any that passed its gate"
+        )
+    found = store.version(client, symbol, before)
+    _write_down(
+        session,
+        found,
+        current,
+        promotions.ROLLED_BACK,
+        who=who,
+        reason=reason,
+        evidence={tenure.ROLLED_BACK_FROM: current},
+        at=at,
+    )
+    return store.restore(client, symbol, before)
+
+
+def refuse(
+    session: Session, found: RegisteredVersion, *, who: str, reason: str, at: datetime
+) -> None:
+    """Write down that a version was wanted in production and refused."""
+    before = promotions.wanted(session, found.symbol)
+    refused = promotions.REFUSED
+    _write_down(session, found, before, refused, who=who, reason=reason, evidence={}, at=at)
+
+
+def _write_down(
+    session: Session,
+    found: RegisteredVersion,
+    before: int | None,
+    action: str,
+    *,
+    who: str,
+    reason: str,
+    at: datetime,
+    evidence: Mapping[str, str | int],
+) -> None:
+    promotions.record(
+        session,
+        symbol=found.symbol,
+        action=action,
+        from_version=before,
+        to_version=found.version,
+        who=who,
+        reason=reason,
+        evidence={key: found.tags[key] for key in tenure.EVIDENCE if key in found.tags}
+        | dict(evidence),
+        at=at,
+    )
+
+
+def _left(reason: str) -> Adopted:
+    return Adopted(promoted=False, experiment_id=None, reason=reason)
+
+
+def _compare(
+    session: Session,
+    client: MlflowClient,
+    champion: RegisteredVersion,
+    challenger: RegisteredVersion,
+    at: datetime,
+) -> Adopted:
+    if not all(champion.tags.get(key) == challenger.tags.get(key) for key in SAME_QUESTION):
+        return _left(
+            f"version {challenger.version} answers another question than version "
+            f"{champion.version} (cost, horizon or interval differ), so they are not compared"
+        )
+    from experiments.planning import terms  # noqa: PLC0415 - scipy; a rollback cannot wait for it
+
+    agreed = terms(horizon_bars=int(challenger.tags["horizon_bars"]))
+    started = evidence.start_experiment(
+        session,
+        symbol=challenger.symbol,
+        control_version=champion.version,
+        treatment_version=challenger.version,
+        interval_seconds=int(challenger.tags["interval_seconds"]),
+        horizon_bars=agreed.horizon_bars,
+        cost=float(challenger.tags["cost"]),
+        block_bars=agreed.block_bars,
+        alpha=agreed.alpha,
+        planned_units=agreed.planned_units,
+        cap_units=agreed.cap_units,
+        at=at,
+    )
+    if started is None:
+        return _left(f"version {challenger.version} waits: another experiment is running")
+    store.challenge(client, challenger.symbol, challenger.version)
+    return Adopted(
+        promoted=False,
+        experiment_id=started,
+        reason=f"version {challenger.version} is now compared with version {champion.version}",
+    )
