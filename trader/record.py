@@ -11,16 +11,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from market.instruments import Instrument
-from sql import promotions
 from sql.tables import (
     HaltRow,
     InstrumentRow,
-    ModelDeploymentRow,
-    PromotionRow,
     TraderStatusRow,
 )
 from sql.trip import Statement
@@ -168,36 +165,6 @@ def decision(
             "stamp": stamp,
         },
     )
-
-
-def record_deployment(
-    session: Session,
-    *,
-    symbol: str,
-    version: int,
-    action: str,
-    reason: str,
-    run_id: str | None,
-    artifact_sha256: str | None,
-    at: datetime,
-    semantic_version: str | None = None,
-) -> int:
-    """Write down that the trader took up, refused or rolled back from a model version."""
-    latest = select(func.max(PromotionRow.id)).where(promotions.moved(symbol))
-    row = ModelDeploymentRow(
-        symbol=symbol,
-        version=version,
-        semantic_version=semantic_version,
-        action=action,
-        reason=reason,
-        run_id=run_id,
-        artifact_sha256=artifact_sha256,
-        promotion_id=session.scalar(latest),
-        at=at,
-    )
-    session.add(row)
-    session.flush()
-    return row.id
 
 
 def record_trader_status(

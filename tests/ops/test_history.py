@@ -8,8 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from ops.cli import main
+from serving import tenure
 from sql import promotions
-from trader import record
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -45,7 +45,7 @@ def entries(engine):
             evidence=evidence,
             **told,
         )
-        record.record_deployment(
+        tenure.record_deployment(
             session,
             version=2,
             semantic_version="1.1.0",

@@ -11,9 +11,9 @@ from ops import promotion
 from registry import store
 from registry.errors import PromotionRefused
 from registry.settings import ModelRegistrySettings
+from serving import tenure
 from sql import promotions
 from sql.tables import PromotionRow
-from trader import record
 
 NUMBERS = itertools.count(1)
 
@@ -91,7 +91,7 @@ def test_a_second_rollback_goes_further_back_and_the_third_has_nowhere_to_go(
 
 def test_a_version_that_the_trader_left_is_passed_over(registry, engine, three):
     with Session(engine) as session, session.begin():
-        record.record_deployment(
+        tenure.record_deployment(
             session,
             symbol=three,
             version=2,

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from test_strategy import situation
 
 from market.instruments import Side
+from serving import tenure
 from sql import explanation, promotions, reads, trip
 from sql.tables import DecisionRow
 from trader import accounts, journal, ledger, record
@@ -257,7 +258,7 @@ def explained_order(session):
         evidence={},
         at=NOON - timedelta(hours=1),
     )
-    record.record_deployment(
+    tenure.record_deployment(
         session,
         symbol="XRP/USD",
         version=3,
