@@ -59,20 +59,6 @@ class Answer:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerRow:
-    """One row of the exchange's own ledger; the balance after it includes the fee."""
-
-    ledger_id: str
-    reference: str
-    kind: str
-    asset: str
-    amount: Decimal
-    fee: Decimal
-    balance: Decimal
-    at: datetime
-
-
 def read(answer: Answer) -> Any:
     """Return the result of a question that changed nothing.
 
@@ -201,20 +187,6 @@ def listed_fill(exec_id: str, row: dict[str, Any], symbols: dict[str, str]) -> L
 def exact(text: Any) -> Decimal:
     """Read an amount that the exchange states as text."""
     return Decimal(str(text))
-
-
-def ledger_row(ledger_id: str, row: dict[str, Any]) -> LedgerRow:
-    """Read a row of Ledgers."""
-    return LedgerRow(
-        ledger_id=ledger_id,
-        reference=row["refid"],
-        kind=row["type"],
-        asset=asset_name(row["asset"]),
-        amount=Decimal(row["amount"]),
-        fee=Decimal(row["fee"]),
-        balance=Decimal(row["balance"]),
-        at=moment(row["time"]),
-    )
 
 
 def _open(answer: Answer) -> tuple[Any, list[str]]:

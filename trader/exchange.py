@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from market.instruments import Instrument
-    from trader.answers import LedgerRow
     from trader.orders import ListedFill, ListedOrder, Order
     from trader.settings import ExchangeSettings
 
@@ -192,12 +191,6 @@ class Exchange:
         """Return what the account holds in total, by asset, exactly as stated."""
         rows = self._ask("privatePostBalanceEx")
         return {answers.asset_name(raw): answers.exact(row["balance"]) for raw, row in rows.items()}
-
-    def ledger_since(self, at: datetime) -> list[LedgerRow]:
-        """Return the exchange's own ledger since a time, oldest first."""
-        pages = self._pages("privatePostLedgers", "ledger", start=_seconds(at))
-        rows = [answers.ledger_row(key, row) for key, row in dict(pages).items()]
-        return sorted(rows, key=lambda row: (row.at, row.ledger_id))
 
     def websocket_token(self) -> str:
         """Return a fresh token for the private websocket; it must be used within minutes."""
