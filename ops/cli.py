@@ -20,7 +20,7 @@ from market.errors import ExchangeRefused, ExchangeUnreachable, FileRefused, Oth
 from ops import environment
 from ops.errors import FridayError
 from registry.errors import RegistryError, RegistryUnreachable
-from sql.errors import DatabaseError
+from sql.errors import DatabaseError, LeaseLost, LeaseTaken
 from streams.errors import StreamError
 from trader.complaints import complaint
 from trader.errors import TraderError
@@ -71,6 +71,8 @@ EXIT_CODES: dict[type[Exception], int] = {
     ValidationError: WRONG_USAGE,
     FileRefused: WRONG_USAGE,
     OtherHouse: WRONG_USAGE,
+    LeaseTaken: REFUSED,
+    LeaseLost: REFUSED,
     DatabaseError: UNREACHABLE,
     ExchangeUnreachable: UNREACHABLE,
     RegistryUnreachable: UNREACHABLE,

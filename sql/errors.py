@@ -4,6 +4,8 @@
     * DatabaseUnreachable    nothing answers at DATABASE_URL, or it refuses us
     * SchemaOutdated         the tables are older or newer than this code
     * TurnNotCome            somebody else was at it for too long
+    * LeaseTaken             another live trader holds the account
+    * LeaseLost              the lock that makes us the only trader may be gone
 """
 
 from __future__ import annotations
@@ -23,3 +25,11 @@ class SchemaOutdated(DatabaseError):
 
 class TurnNotCome(DatabaseError):
     """Somebody else was still at what may only be done one at a time."""
+
+
+class LeaseTaken(DatabaseError):
+    """Another live trader holds the account's lease."""
+
+
+class LeaseLost(DatabaseError):
+    """The connection that held the lease is gone; stop before another trader starts."""

@@ -4,8 +4,6 @@
     * IllegalTransition      an order event that its current state forbids
     * OrderUnknown           news of an order or a trade that is not ours to book
     * OutcomeUnknown         a request left us, and no answer proves what happened
-    * LeaseTaken             another live trader holds the account
-    * LeaseLost              the lock that makes us the only trader may be gone
 """
 
 from __future__ import annotations
@@ -34,11 +32,3 @@ class OrderUnknown(TraderError):
 
 class OutcomeUnknown(TraderError):
     """A request left us and nothing proves whether the exchange acted on it."""
-
-
-class LeaseTaken(TraderError):
-    """Another live trader holds the account's lease."""
-
-
-class LeaseLost(TraderError):
-    """The connection that held the lease is gone; stop before another trader starts."""

@@ -19,6 +19,7 @@ from market.errors import ExchangeRefused, ExchangeUnreachable
 from market.instruments import Side
 from market.world import REAL, World
 from serving.events import ModelLoaded, ModelRefused, ModelWithdrawn
+from sql.errors import LeaseLost, LeaseTaken
 from streams.events import (
     BookChanged,
     CaughtUp,
@@ -34,7 +35,6 @@ from streams.stream import Disconnected
 from telemetry.endpoint import Health
 from trader import record, settlement
 from trader.duties import attend, change_model, under_way
-from trader.errors import LeaseLost, LeaseTaken
 from trader.memory import Memory
 from trader.ordering import close, hear
 from trader.outage import AWAY
@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from market.public_data import PublicData
+    from sql.lease import Lease
     from streams.clock import ExchangeClock
     from telemetry.points import Telemetry
     from trader.desk import Desk
     from trader.exchange import Exchange
-    from trader.lease import Lease
     from trader.outage import Outage
     from trader.settings import TraderSettings
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from sql.errors import LeaseLost
 from streams.events import ExecutionReport
-from trader.errors import LeaseLost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

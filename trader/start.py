@@ -23,7 +23,8 @@ from registry.settings import ModelRegistrySettings
 from serving.model_cache import ModelCache
 from serving.models import ModelWatch, RegistryClient
 from sql.database import DatabaseSettings, check_schema, limit_waiting, open_engine
-from sql.errors import DatabaseError
+from sql.errors import DatabaseError, LeaseLost, LeaseTaken
+from sql.lease import Lease
 from streams.clock import ExchangeClock
 from streams.executions import ExecutionFeed
 from streams.feed import Feed
@@ -35,9 +36,7 @@ from telemetry.points import InfluxSettings, Telemetry
 from trader import record
 from trader.complaints import complaint
 from trader.desk import Desk
-from trader.errors import LeaseLost, LeaseTaken
 from trader.exchange import Exchange
-from trader.lease import Lease
 from trader.live import Trader
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
@@ -60,12 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
         _run(standby=parser.parse_args(arguments).standby)
     except ValidationError as error:
         return _fail(WRONG_USAGE, complaint(error))
+    except (ExchangeRefused, LeaseTaken, LeaseLost) as error:
+        return _fail(REFUSED, str(error))
     except (DatabaseError, ExchangeUnreachable, EndpointTaken) as error:
         return _fail(UNREACHABLE, str(error))
     except DBAPIError as error:
         return _fail(UNREACHABLE, f"PostgreSQL went away: {str(error.orig).splitlines()[0]}")
-    except (ExchangeRefused, LeaseTaken, LeaseLost) as error:
-        return _fail(REFUSED, str(error))
     return 0
 
 

@@ -30,12 +30,12 @@ from ops.bench.record import END
 from registry.contract import Contract
 from registry.served import ServedModel
 from serving.events import ModelLoaded
+from sql.lease import Lease
 from streams.clock import ExchangeClock
 from telemetry.metrics import Metrics
 from telemetry.points import InfluxSettings, Telemetry
 from trader.desk import Desk
 from trader.exchange import Exchange
-from trader.lease import Lease
 from trader.live import Trader
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings

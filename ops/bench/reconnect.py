@@ -19,9 +19,9 @@ from ops.bench.figures import Figure
 from ops.bench.process import Traders, traders, until
 from ops.bench.record import database
 from sql import reads
+from sql.lease import Lease
 from streams.stream import Connected, Stream
 from telemetry.points import InfluxSettings, Telemetry
-from trader.lease import Lease
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.start import assemble, open_streams
 

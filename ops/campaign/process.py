@@ -16,10 +16,9 @@ from market.errors import ExchangeRefused, ExchangeUnreachable
 from ops.campaign.points import Crash
 from ops.campaign.venue import PULSE, SimulatedExchange
 from sql.errors import DatabaseError
+from sql.lease import Lease
 from telemetry.points import InfluxSettings, Telemetry
 from trader import start
-from trader.errors import LeaseLost, LeaseTaken
-from trader.lease import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
 
 BACKOFF = (1.0, 2.0, 5.0)  # seconds until a trader that ended is started again
 # How `friday trade` ends of its own accord, with a code of its own; all else is a defect.
-ENDS = (DatabaseError, ExchangeUnreachable, DBAPIError, ExchangeRefused, LeaseTaken, LeaseLost)
-OF_STORAGE = (DatabaseError, DBAPIError, LeaseTaken, LeaseLost)
+ENDS = (DatabaseError, ExchangeUnreachable, DBAPIError, ExchangeRefused)
+OF_STORAGE = (DatabaseError, DBAPIError)
 MOST_MESSAGES = 100_000
 
 

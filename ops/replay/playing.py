@@ -18,9 +18,9 @@ from ops.replay.others import Others
 from ops.replay.scratch import scratch
 from ops.replay.tape import Diverged, RecordAway, TapeEnded
 from ops.replay.world import Player
+from sql.lease import Lease
 from telemetry.points import InfluxSettings, Telemetry
 from trader import start
-from trader.lease import Lease
 from trader.settings import ExchangeSettings, TraderSettings
 
 if TYPE_CHECKING:

@@ -18,6 +18,8 @@ from market.instruments import Side, Trade
 from market.world import REAL
 from serving.events import ModelRefused
 from sql import reads
+from sql.errors import LeaseTaken
+from sql.lease import Lease
 from streams.clock import ExchangeClock
 from streams.events import CaughtUp, ExecutionReport, Traded
 from streams.stream import Disconnected
@@ -25,10 +27,8 @@ from telemetry.points import InfluxSettings, Telemetry
 from trader import accounts, journal, record
 from trader.desk import Desk
 from trader.duties import attend
-from trader.errors import LeaseTaken
 from trader.exchange import Exchange
 from trader.execution import OnStop
-from trader.lease import Lease
 from trader.live import Trader
 from trader.ordering import circumstances, send
 from trader.orders import Rejected, Status

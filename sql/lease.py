@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ResourceClosedError
 from sqlalchemy.orm import Session
 
-from trader.errors import LeaseLost, LeaseTaken
+from sql.errors import LeaseLost, LeaseTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

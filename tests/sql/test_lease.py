@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import create_engine, text
 
-from trader.errors import LeaseLost, LeaseTaken
-from trader.lease import Lease
+from sql.errors import LeaseLost, LeaseTaken
+from sql.lease import Lease
 
 
 def test_a_second_trader_of_the_account_is_refused(engine):
