@@ -30,8 +30,8 @@ PURE = {
     "drift": "performance distributions findings verdict window",
     "experiments": "assignment calibration sequential analysis planning",
     "market": (
-        "alpaca_messages arithmetic bars columns dump_lines features houses instruments kernels"
-        " kraken_history options pairs providers quality remedies windows zones"
+        "alpaca_messages arithmetic bars catalogue columns dump_lines features houses instruments"
+        " kernels kraken_history options pairs providers quality remedies windows zones"
     ),
     "registry": (
         "baseline contract evaluation evidence fitting gate labels leaks numbering overfitting"

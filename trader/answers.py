@@ -14,7 +14,7 @@ from decimal import Decimal, DecimalException
 from typing import Any
 
 from market.errors import ExchangeRefused, ExchangeUnreachable
-from market.instruments import Instrument, Side
+from market.instruments import Side
 from trader.errors import OutcomeUnknown
 from trader.orders import Filled, ListedFill, ListedOrder
 
@@ -39,15 +39,6 @@ ALREADY_THERE = "cl_ord_id not unique"
 ASK_AGAIN = ("EService", "EGeneral:Internal", "EDatabase", "EAPI:Rate limit", "EGeneral:Too many")
 NOT_OPEN = ("EOrder:Unknown order", "EOrder:Invalid order")
 
-LEGACY_NAMES = {
-    f"{letter}{name}": name
-    for letter, names in {
-        "X": "ETC ETH LTC MLN REP XBT XDG XLM XMR XRP ZEC",
-        "Z": "AUD CAD EUR GBP JPY USD",
-    }.items()
-    for name in names.split()
-}
-COMMON_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -131,20 +122,9 @@ def read_cancel(answer: Answer) -> bool:
     raise ExchangeRefused(f"the exchange refused to cancel: {said}")
 
 
-def asset_name(raw: str) -> str:
-    """Return the name people use: ZUSD is USD, XXDG is DOGE, XXBT is BTC."""
-    name = LEGACY_NAMES.get(raw, raw)
-    return COMMON_NAMES.get(name, name)
-
-
 def moment(seconds: Any) -> datetime:
     """Read a time in seconds since 1970, exact to the microsecond."""
     return EPOCH + timedelta(microseconds=int(Decimal(str(seconds)) * 1_000_000))
-
-
-def instruments(pairs: dict[str, Any], fees: dict[str, Any]) -> list[Instrument]:
-    """Read every market of AssetPairs, with our fees from TradeVolume where they are given."""
-    return [_instrument(pair_id, row, fees) for pair_id, row in pairs.items() if "wsname" in row]
 
 
 def listed_order(exchange_id: str, row: dict[str, Any], symbols: dict[str, str]) -> ListedOrder:
@@ -211,25 +191,3 @@ def _open_change(answer: Answer) -> tuple[Any, list[str]]:
         return _open(answer)
     except OutcomeUnknown as unknown:
         raise ExchangeUnreachable(str(unknown)) from None
-
-
-def _instrument(pair_id: str, row: dict[str, Any], fees: dict[str, Any]) -> Instrument:
-    base, quote = (asset_name(part) for part in row["wsname"].split("/"))
-    return Instrument(
-        symbol=f"{base}/{quote}",
-        exchange_id=pair_id,
-        base=base,
-        quote=quote,
-        price_decimals=int(row["pair_decimals"]),
-        quantity_decimals=int(row["lot_decimals"]),
-        cost_decimals=int(row["cost_decimals"]),
-        quantity_min=Decimal(row["ordermin"]),
-        cost_min=Decimal(row["costmin"]),
-        maker_fee=_fraction(fees.get("fees_maker") or {}, pair_id),
-        taker_fee=_fraction(fees.get("fees") or {}, pair_id),
-    )
-
-
-def _fraction(percents: dict[str, Any], pair_id: str) -> Decimal | None:
-    row = percents.get(pair_id)
-    return None if row is None else Decimal(row["fee"]) / 100

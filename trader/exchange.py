@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ccxt
 
+from market import catalogue
 from market.errors import ExchangeRefused
 from market.world import REAL, World
 from trader import answers
@@ -86,12 +87,12 @@ class Exchange:
             ExchangeRefused: A symbol is not traded there.
         """
         pairs = self._pairs()
-        known = {i.symbol: i.exchange_id for i in answers.instruments(pairs, {})}
+        known = {i.symbol: i.exchange_id for i in catalogue.instruments(pairs, {})}
         if missing := [symbol for symbol in symbols if symbol not in known]:
             raise ExchangeRefused(f"the exchange does not trade {', '.join(missing)}")
         wanted = [known[symbol] for symbol in symbols]
         fees = self._ask("privatePostTradeVolume", pair=",".join(wanted)) if self.has_key else {}
-        return answers.instruments({pair: pairs[pair] for pair in wanted}, fees)
+        return catalogue.instruments({pair: pairs[pair] for pair in wanted}, fees)
 
     def place(self, order: Order) -> Accepted | Rejected | LostTrack:
         """Send an order once, and say only what the answer proves.
@@ -190,7 +191,9 @@ class Exchange:
     def balances(self) -> dict[str, Decimal]:
         """Return what the account holds in total, by asset, exactly as stated."""
         rows = self._ask("privatePostBalanceEx")
-        return {answers.asset_name(raw): answers.exact(row["balance"]) for raw, row in rows.items()}
+        return {
+            catalogue.asset_name(raw): answers.exact(row["balance"]) for raw, row in rows.items()
+        }
 
     def websocket_token(self) -> str:
         """Return a fresh token for the private websocket; it must be used within minutes."""
@@ -198,7 +201,7 @@ class Exchange:
 
     def _pairs(self) -> dict[str, Any]:
         pairs: dict[str, Any] = self._ask("publicGetAssetPairs")
-        for instrument in answers.instruments(pairs, {}):
+        for instrument in catalogue.instruments(pairs, {}):
             row = pairs[instrument.exchange_id]
             for name in (instrument.exchange_id, row["altname"], row["wsname"], instrument.symbol):
                 self._symbols[name] = instrument.symbol

@@ -8,7 +8,7 @@ from orders_of_ours import NOON, order
 from paper_exchange import PaperExchange, serving
 
 from market.errors import ExchangeRefused, ExchangeUnreachable
-from trader.answers import asset_name, moment
+from trader.answers import moment
 from trader.orders import Accepted, LostTrack, Rejected
 
 
@@ -160,14 +160,6 @@ def test_every_page_of_trades_is_read_and_amounts_are_exact(paper, exchange):
     assert len({item.fill.exec_id for item in fills}) == 120
     assert sum(item.fill.cost for item in fills) == 120 * Decimal("0.01234567") * Decimal("2.00001")
     assert fills == sorted(fills, key=lambda item: item.fill.at)
-
-
-@pytest.mark.parametrize(
-    ("raw", "name"),
-    [("ZUSD", "USD"), ("XXRP", "XRP"), ("XXDG", "DOGE"), ("XXBT", "BTC"), ("ZETA", "ZETA")],
-)
-def test_assets_have_the_names_people_use(raw, name):
-    assert asset_name(raw) == name
 
 
 def test_times_are_exact_to_the_microsecond():
