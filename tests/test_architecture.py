@@ -31,7 +31,7 @@ PURE = {
     "experiments": "assignment calibration sequential analysis planning",
     "market": (
         "alpaca_messages arithmetic bars catalogue columns dump_lines features houses instruments"
-        " kernels kraken_history options pairs providers quality remedies windows zones"
+        " kernels kraken_history options pairs providers quality remedies tape windows zones"
     ),
     "registry": (
         "baseline contract evaluation evidence fitting gate labels leaks numbering overfitting"

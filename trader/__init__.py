@@ -1,1 +1,1 @@
-"""The live process, and the market's vocabulary it shares with training."""
+"""The live process: what it decides, what it may risk, its orders and its ledger."""

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from market.tape import Tape
     from registry.contract import Contract
     from trader.limits import Standing
-    from trader.paper import Tape, Terms
+    from trader.paper import Terms
 
     Floats = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""What a backtest plays with and what it leaves: bars, terms, the account, the outcome.
+"""What a backtest is played for and what it leaves: terms, the account, the outcome.
 
 Nothing here decides anything. A fill is booked as the live record books it: into a position
 at average cost, and into ledger lines that sum to zero.
@@ -12,60 +12,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from market.instruments import Instrument, Side
 from trader import ledger
 from trader.limits import Limits, Standing
 from trader.sizing import Appetite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from trader.ledger import Line
     from trader.position import Position
 
-    Floats = NDArray[np.float64]
-
 ZERO = Decimal(0)
-DAY, MONTH = timedelta(days=1), timedelta(days=30)
-CENTS = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tape:
-    """The bars, oldest first, with the spread at each one's close as a fraction.
-
-    `starts` carry a zone; the arrays have one number a bar, finite, prices above zero.
-    """
-
-    starts: Sequence[datetime]
-    interval: timedelta
-    open: Floats
-    close: Floats
-    volume: Floats
-    spread: Floats
-
-    def __post_init__(self) -> None:
-        count = len(self.starts)
-        arrays = (self.open, self.close, self.volume, self.spread)
-        if any(len(array) != count or not np.isfinite(array).all() for array in arrays):
-            raise ValueError(f"expected {count} finite numbers of each kind, one a bar")
-        if any((array <= 0).any() for array in (self.open, self.close, self.spread)):
-            raise ValueError("prices and spreads must be positive")
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def day_turnover(self) -> Floats:
-        """Return what traded within 24 hours of every bar's end, in money, to the cent."""
-        sums = np.concatenate([[0.0], np.cumsum(self.volume * self.close)])
-        times = np.array([start.timestamp() for start in self.starts])
-        oldest = times + (self.interval - DAY).total_seconds()
-        inside: Floats = sums[1:] - sums[np.searchsorted(times, oldest)]
-        return np.round(inside, CENTS)
+MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

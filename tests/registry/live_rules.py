@@ -6,9 +6,9 @@ from decimal import Decimal
 import numpy as np
 from paper_markets import GENEROUS, instrument, rows, terms
 
+from market.tape import Tape
 from trader import backtest
 from trader.limits import Limits
-from trader.paper import Tape
 
 # So fine a grid and so small a lot that nothing is rounded to speak of.
 FINE = {

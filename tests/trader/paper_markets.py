@@ -7,9 +7,10 @@ import numpy as np
 
 from market import features
 from market.instruments import Instrument
+from market.tape import Tape
 from registry.contract import Contract
 from trader.limits import Limits
-from trader.paper import Tape, Terms
+from trader.paper import Terms
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
