@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +19,7 @@ import xgboost as xgb
 from registry import contract as terms
 from registry import overriding
 from registry.errors import ArtifactRefused
+from registry.trees import Trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +51,7 @@ class Golden:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ServedModel:
     """A model that has proved to be what its version says it is.
 
@@ -59,6 +61,11 @@ class ServedModel:
     contract: Contract
     booster: xgb.Booster
     clock: Callable[[], float] = time.thread_time
+
+    @cached_property
+    def trees(self) -> Trees:
+        """The booster's trees, as one row is scored by them."""
+        return Trees(self.booster)
 
     def predict(self, row: NDArray[np.float64]) -> float:
         """Return the probability that the forward return exceeds the contract's cost.
@@ -76,10 +83,8 @@ class ServedModel:
         if np.isinf(row).any():
             name = self.contract.features[int(np.argmax(np.isinf(row)))]
             raise ValueError(f"the feature {name} is infinite")
-        margin = self.booster.inplace_predict(
-            row.astype(np.float32).reshape(1, -1), predict_type="margin", validate_features=False
-        )
-        return calibrate(float(margin[0]), self.contract.platt_slope, self.contract.platt_intercept)
+        margin = self.trees.margin(row)
+        return calibrate(margin, self.contract.platt_slope, self.contract.platt_intercept)
 
     def predict_all(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what `predict` says of each row, bit by bit, in one call of XGBoost.

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     import xgboost as xgb
     from numpy.typing import NDArray
 
@@ -19,9 +20,13 @@ ROWS, MARGINS = "rows", "probabilities"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session of ONNX Runtime that is asked the way `registry.served` asks a booster."""
+    """A session of ONNX Runtime that is asked as `registry.served` asks boosters and trees."""
 
     session: Any
+
+    def margin(self, row: NDArray[np.float64]) -> float:
+        """Return the margin of one row of features, shape (n,); NaN means missing."""
+        return float(self.inplace_predict(row.astype(np.float32).reshape(1, -1))[0])
 
     def inplace_predict(self, rows: NDArray[np.float32], **_: object) -> NDArray[np.float32]:
         """Return the margin of each row.

@@ -37,6 +37,9 @@ TRIALS, FEW_TRIALS = 20, 2
 PREDICTIONS, FEW = 50_000, 5_000
 WARM = 200  # predictions that do not count
 GOAL = 1.0  # ms
+PAUSES, FEW_PAUSES = 500, 20
+REST = 0.02  # seconds
+ELSEWHERE = 4_000_000  # numbers of 8 bytes, more than a processor's caches hold
 STARTS, FEW_STARTS = 9, 1
 MISSING = 0.1  # the share of values taken away to compare how missing ones are scored
 
@@ -52,24 +55,31 @@ def measure(plan: Plan) -> list[Figure]:
     scores, busy = _time(model.predict, table, count)
 
     def native(row: NDArray[np.float64]) -> object:
-        return model.booster.predict(xgb.DMatrix(row.reshape(1, -1), nthread=1), output_margin=True)
+        return model.booster.inplace_predict(
+            row.astype(np.float32).reshape(1, -1), predict_type="margin", validate_features=False
+        )
 
-    matrices, _ = _time(native, table, count // 5)
+    natives, _ = _time(native, table, count // 5)
+    seldom = FEW_PAUSES if plan.quick else PAUSES
+    rested, natives_rested = (
+        _time(one, table, seldom, rest=REST)[0] for one in (model.predict, native)
+    )
     how = (
         f"one row of {len(features.NAMES)} features at a time through registry.served, a model of "
         f"{model.booster.num_boosted_rounds()} trees taught, judged and loaded as in production"
     )
+    by_onnx = "converted trees on the same rows, neither checked nor calibrated"
+    by_xgboost = "its inplace_predict on the same rows, neither checked nor calibrated"
+    pause = f"{1000 * REST:g} ms after the one before, in which other data fills the caches"
     found = [
         milliseconds("one prediction", scores, how, goal=GOAL),
         milliseconds("one prediction's time of a processor", busy, "the same, without waiting"),
-        milliseconds(
-            "the same through xgboost.DMatrix",
-            matrices,
-            "XGBoost's training interface on the same rows, a DMatrix a row, not calibrated",
-        ),
+        milliseconds("the same by XGBoost", natives, by_xgboost),
+        milliseconds("one prediction after a pause", rested, f"{pause}; {how}", goal=GOAL),
+        milliseconds("the same by XGBoost after a pause", natives_rested, f"{pause}; {by_xgboost}"),
         Figure(
-            name="as many times faster than through xgboost.DMatrix",
-            value=percentile(matrices, 0.5) / percentile(scores, 0.5),
+            name="as many times faster than by XGBoost, after a pause",
+            value=percentile(natives_rested, 0.5) / percentile(rested, 0.5),
             unit="times",
             how="the medians of the two, measured one after the other in one process",
         ),
@@ -78,10 +88,13 @@ def measure(plan: Plan) -> list[Figure]:
     found += _loads("xgboost", candidate.model_ubj, starts)
     if onnx_rival.installed():
         content = onnx_rival.convert(xgb.Booster(model_file=bytearray(candidate.model_ubj)))
-        rival = replace(model, booster=onnx_rival.Session(onnx_rival.open_session(content)))
-        others, _ = _time(rival.predict, table, count)
+        session = onnx_rival.Session(onnx_rival.open_session(content))
+        rival = replace(model, booster=session)
+        others, _ = _time(session.margin, table, count)
+        others_rested, _ = _time(session.margin, table, seldom, rest=REST)
         found += [
-            milliseconds("one prediction by ONNX Runtime", others, f"converted trees; {how}"),
+            milliseconds("the same by ONNX Runtime", others, by_onnx),
+            milliseconds("the same by it after a pause", others_rested, f"{pause}; {by_onnx}"),
             *_parity(candidate, model, rival, table),
             *_loads("onnxruntime", content, starts),
         ]
@@ -133,15 +146,22 @@ def _loads(how: str, content: bytes, starts: int) -> list[Figure]:
 
 
 def _time(
-    predict: Callable[[NDArray[np.float64]], object], table: NDArray[np.float64], count: int
+    predict: Callable[[NDArray[np.float64]], object],
+    table: NDArray[np.float64],
+    count: int,
+    rest: float = 0.0,
 ) -> tuple[Sequence[float], Sequence[float]]:
     """Time calls on rows in turn, after some that do not count, by the clock and the processor."""
+    elsewhere = np.zeros(ELSEWHERE if rest else 0)
     for row in table[:WARM]:
         predict(row)
     times, busy = [], []
     gc.collect()
     for number in range(count):
         row = table[number % len(table)]
+        if rest:
+            elsewhere += 1
+            time.sleep(rest)
         worked, began = time.thread_time(), time.perf_counter()
         predict(row)
         times.append(time.perf_counter() - began)

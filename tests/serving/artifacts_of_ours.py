@@ -13,12 +13,13 @@ from registry import served
 from serving.model_cache import FILES, Version
 
 WIDTH = len(features.NAMES)
+PLAIN = {"objective": "binary:logistic", "nthread": 1}
 
 
 def sound_bytes():
     """Return a model of three small trees."""
     rows = np.random.default_rng(0).normal(size=(200, WIDTH))
-    booster = xgb.train({"nthread": 1}, xgb.DMatrix(rows, label=rows[:, 0] > 0), 3)
+    booster = xgb.train(PLAIN, xgb.DMatrix(rows, label=rows[:, 0] > 0), 3)
     return bytes(booster.save_raw("ubj"))
 
 

@@ -33,6 +33,7 @@ from trader.orders import Cancelled, Filled, Status
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
+PLAIN = {"objective": "binary:logistic", "nthread": 1}
 
 
 def bar(number):
@@ -53,7 +54,7 @@ def bar(number):
 @pytest.fixture(scope="module")
 def booster():
     rows = np.random.default_rng(0).normal(size=(200, len(features.NAMES)))
-    return xgb.train({"nthread": 1}, xgb.DMatrix(rows, label=rows[:, 0] > 0), 3)
+    return xgb.train(PLAIN, xgb.DMatrix(rows, label=rows[:, 0] > 0), 3)
 
 
 def model(booster, *, gain, role="production", version=1):

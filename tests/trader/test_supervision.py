@@ -130,8 +130,8 @@ def test_a_model_that_cannot_score_gives_way(session, desk, sound):
 def test_a_model_too_big_for_its_time_gives_way(session, desk):
     rows = np.random.default_rng(0).normal(size=(400, WIDTH))
     matrix = xgb.DMatrix(rows, label=rows[:, 0] > rows[:, 1])
-    parameters = {"nthread": 1, "max_depth": 1, "max_bin": 4, "num_parallel_tree": 500}
-    slow = xgb.train(parameters, matrix, 4)
+    many = {"max_depth": 1, "max_bin": 4, "num_parallel_tree": 500}
+    slow = xgb.train({"objective": "binary:logistic", "nthread": 1} | many, matrix, 4)
     take_up(session, desk, loaded(verified(bytes(slow.save_raw("ubj"))), 2))
     strict = replace(AROUND, limits=Limits(max_prediction_seconds=1e-5))
     loose = replace(AROUND, limits=Limits(max_prediction_seconds=60.0))
