@@ -18,6 +18,8 @@ import xgboost as xgb
 from sklearn.linear_model import LogisticRegression
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -78,27 +80,37 @@ def fit(
     edges: tuple[Rows, ...],
     strength: float,
 ) -> Steps:
-    """Fit the heights; the smaller the strength, the flatter the steps.
+    """Fit the heights at one strength; see `fit_all`."""
+    return fit_all(rows, y, weight, edges=edges, strengths=(strength,))[strength]
+
+
+def fit_all(
+    rows: Rows,
+    y: NDArray[np.integer],
+    weight: Floats | None,
+    *,
+    edges: tuple[Rows, ...],
+    strengths: Sequence[float],
+) -> dict[float, Steps]:
+    """Fit the heights at every strength; the smaller it is, the flatter the steps.
 
     Args:
         rows: Features, one row a label, without missing values.
         y: Labels of 0 and 1, both among them.
         weight: How much each row counts, if they differ.
         edges: What `cut` returns.
-        strength: The inverse of the penalty on the squares of the steps.
+        strengths: The inverses of the penalty on the squares of the steps, best in order: each
+            fit begins where the one before ended.
     """
     reached = np.concatenate(
         [rows[:, n, None] >= cuts for n, cuts in enumerate(edges)], axis=1, dtype=np.float32
     )
-    fitted = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-3)
-    fitted.fit(reached, y, sample_weight=weight)
-    ends = np.cumsum([len(cuts) for cuts in edges])[:-1]
-    parts = np.split(fitted.coef_[0].astype(np.float64), ends)
-    return Steps(
-        edges=edges,
-        heights=tuple(np.concatenate([[0.0], np.cumsum(part)]) for part in parts),
-        intercept=float(fitted.intercept_[0]),
-    )
+    model = LogisticRegression(solver="newton-cholesky", tol=1e-3, warm_start=True)
+    fitted = {}
+    for strength in strengths:
+        model.set_params(C=strength).fit(reached, y, sample_weight=weight)
+        fitted[strength] = _steps(edges, model)
+    return fitted
 
 
 def to_booster(steps: Steps, rows: Rows) -> xgb.Booster:
@@ -123,6 +135,16 @@ def to_booster(steps: Steps, rows: Rows) -> xgb.Booster:
     booster = xgb.Booster(model_file=bytearray(json.dumps(content).encode()))
     booster.set_param({"nthread": 1})
     return booster
+
+
+def _steps(edges: tuple[Rows, ...], model: LogisticRegression) -> Steps:
+    ends = np.cumsum([len(cuts) for cuts in edges])[:-1]
+    parts = np.split(model.coef_[0].astype(np.float64), ends)
+    return Steps(
+        edges=edges,
+        heights=tuple(np.concatenate([[0.0], np.cumsum(part)]) for part in parts),
+        intercept=float(model.intercept_[0]),
+    )
 
 
 def _tree(steps: Steps, feature: int, number: int, rows: Rows) -> dict[str, Any]:

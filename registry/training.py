@@ -7,13 +7,14 @@ The hold-out is examined once, by the very model that is registered.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xgboost as xgb
 
-from registry import evaluation, fitting, splits
+from registry import evaluation, fitting, material, splits
 from registry.errors import TrainingRefused
 from registry.splits import Split
 from registry.uniqueness import uniqueness
@@ -27,12 +28,9 @@ if TYPE_CHECKING:
     from registry.evaluation import Calibration, Payoff
     from registry.fitting import Examined
 
-# The last part of what teaches decides when to stop adding trees.
-STOPPING_SHARE = 0.2
+# The part of the first lesson's past that rehearses its examination.
+REHEARSED = 0.2
 FEWEST_ROWS = 1000
-# What a hold-out lacks in one piece, as a share of its time; its blocks there would be idle ones.
-WIDEST_HOLE = 0.1
-FEWEST_OF_A_CLASS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,29 +62,38 @@ class Plan:
 class Lesson:
     """The rows of one examination, binned once for every set of parameters.
 
-    `inner` cuts the rows that teach: the last of them decide how far a learner goes. `worth`
-    and `base_rate` are those of all rows that teach.
+    `known` are the examined rows that teach what comes next: on them it shows how far a learner
+    should have gone, and so how far the next one goes. The others have no weight in `test`.
+    `worth` and `base_rate` are those of the rows that teach.
     """
 
     fit: xgb.QuantileDMatrix
-    stop: xgb.QuantileDMatrix
     test: xgb.QuantileDMatrix
     split: Split
-    inner: Split
+    known: NDArray[np.intp]
     worth: Payoff
     base_rate: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """Everything the search and the final fit draw on; `bars` are all, features has some rows."""
+    """Everything the search and the final fit draw on; `bars` are all, features has some rows.
+
+    The first of the `stages` rehearses: it cuts what teaches the first lesson, before which
+    nothing has been examined that could show how far to go.
+    """
 
     features: pd.DataFrame
     table: pd.DataFrame
     bars: pd.DataFrame
     final: Split
-    lessons: tuple[Lesson, ...]
+    stages: tuple[Lesson, ...]
     plan: Plan
+
+    @property
+    def lessons(self) -> tuple[Lesson, ...]:
+        """The stages that examine rows for the record."""
+        return self.stages[1:]
 
     @property
     def examined(self) -> NDArray[np.intp]:
@@ -148,18 +155,24 @@ def prepare(features: pd.DataFrame, table: pd.DataFrame, bars: pd.DataFrame, pla
     if plan.barrier is not None:
         table = table.assign(weight=_weights(table))
     final = splits.hold_out(table, share=plan.hold_out_share, embargo=plan.embargo)
-    _check_classes(table.iloc[final.test], "the hold-out")
-    _check_hole(starts, table.index[final.test[0]], table.index[final.test[-1]])
+    material.check_classes(table.iloc[final.test], "the hold-out")
+    material.check_hole(starts, table.index[final.test[0]], table.index[final.test[-1]])
     prices = bars[["open", "close"]]
-    course = Course(features=features, table=table, bars=prices, final=final, lessons=(), plan=plan)
-    past = table.iloc[final.train]
-    walk = splits.walk_forward(past, folds=plan.folds, embargo=plan.embargo)
-    return replace(course, lessons=tuple(_lesson(course, within(final.train, s)) for s in walk))
+    course = Course(features=features, table=table, bars=prices, final=final, stages=(), plan=plan)
+    return replace(course, stages=_stages(course))
 
 
 def walk(course: Course, params: dict[str, Any]) -> Iterator[Examined]:
-    """Teach and examine one lesson after the other, for whoever may stop half-way."""
-    return (fitting.examine(course, lesson, params) for lesson in course.lessons)
+    """Teach and examine one lesson after the other, for whoever may stop half-way.
+
+    How far a lesson goes was decided on the rows examined before it, so that all of its past
+    may teach.
+    """
+    effort = fitting.examine(course, course.stages[0], params).effort
+    for lesson in course.lessons:
+        examined = fitting.examine(course, lesson, params, effort)
+        effort = examined.effort
+        yield examined
 
 
 def finish(course: Course, params: dict[str, Any]) -> tuple[Model, list[evaluation.Scores]]:
@@ -224,21 +237,37 @@ def within(rows: NDArray[np.intp], split: Split) -> Split:
     return Split(train=rows[split.train], test=rows[split.test])
 
 
-def _lesson(course: Course, split: Split) -> Lesson:
-    past = course.table.iloc[split.train]
-    _check_classes(past, "a fold's past")
-    _check_classes(course.table.iloc[split.test], "a fold")
-    inner = within(
-        split.train,
-        splits.hold_out(past, share=STOPPING_SHARE, embargo=course.plan.embargo),
+def _stages(course: Course) -> tuple[Lesson, ...]:
+    table, final, plan = course.table, course.final, course.plan
+    walked = [
+        within(final.train, split)
+        for split in splits.walk_forward(
+            table.iloc[final.train], folds=plan.folds, embargo=plan.embargo
+        )
+    ]
+    for split in walked:
+        material.check_classes(table.iloc[split.train], "a fold's past")
+        material.check_classes(table.iloc[split.test], "a fold")
+    first = walked[0].train
+    rehearsed = within(
+        first, splits.hold_out(table.iloc[first], share=REHEARSED, embargo=plan.embargo)
     )
-    fit = fitting.matrix_of(course, inner.train)
+    material.check_classes(table.iloc[rehearsed.train], "a fold's past but its end", fewest=1)
+    stages = pairwise([rehearsed, *walked, final])
+    return tuple(_lesson(course, split, later.train) for split, later in stages)
+
+
+def _lesson(course: Course, split: Split, later: NDArray[np.intp]) -> Lesson:
+    past, known = course.table.iloc[split.train], np.isin(split.test, later)
+    fit = fitting.matrix_of(course, split.train)
+    test = fitting.matrix_of(course, split.test, like=fit)
+    weight = course.weight(split.test)
+    test.set_weight(known if weight is None else known * weight)
     return Lesson(
         fit=fit,
-        stop=fitting.matrix_of(course, inner.test, like=fit),
-        test=fitting.matrix_of(course, split.test, like=fit),
+        test=test,
         split=split,
-        inner=inner,
+        known=split.test[known],
         worth=evaluation.payoff(past),
         base_rate=float(past["y"].mean()),
     )
@@ -249,23 +278,3 @@ def _weights(table: pd.DataFrame) -> NDArray[np.float64]:
     begin, end = (pd.DatetimeIndex(table[name]).as_unit("ns").asi8 for name in ("decided", "ended"))
     own = uniqueness(begin, end)
     return np.asarray(own / own.mean(), dtype=np.float64)
-
-
-def _check_classes(table: pd.DataFrame, what: str) -> None:
-    ones = int(table["y"].sum())
-    if min(ones, len(table) - ones) < FEWEST_OF_A_CLASS:
-        raise TrainingRefused(
-            f"expected at least {FEWEST_OF_A_CLASS} rows of each label in {what}, found {ones} "
-            f"rises beyond cost among {len(table)}"
-        )
-
-
-def _check_hole(starts: pd.DatetimeIndex, first: pd.Timestamp, last: pd.Timestamp) -> None:
-    held = starts[(starts >= first) & (starts <= last)]
-    steps = held[1:] - held[:-1]
-    if steps.max() > WIDEST_HOLE * (last - first):
-        n = int(steps.argmax())
-        raise TrainingRefused(
-            f"the hold-out from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} has no bars "
-            f"between {held[n]:%Y-%m-%d %H:%M} and {held[n + 1]:%Y-%m-%d %H:%M}; fill them first"
-        )

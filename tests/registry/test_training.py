@@ -86,6 +86,35 @@ def test_a_lesson_is_calibrated_without_its_own_outcomes():
     assert not np.array_equal(before[1], after[1])
 
 
+def test_what_a_lesson_examines_decides_nothing_before_it_has_been_examined():
+    bars = markets.planted(5, days=3)
+    table = label(bars["close"], interval=MINUTE, horizon=10, cost=0.005)
+    rows = features.compute(bars)
+    taught = training.prepare(rows, table, bars, PLAN)
+    for params in ({"max_depth": 3}, fitting.BASELINE):
+        told = [one.margins for one in training.walk(taught, params)]
+
+        for n, lesson in enumerate(taught.lessons):
+            turned = taught.table["y"].copy()
+            turned.iloc[lesson.split.test] ^= 1
+            otherwise = training.prepare(rows, taught.table.assign(y=turned), bars, PLAN)
+            again = [one.margins for one in training.walk(otherwise, params)]
+
+            same = [np.array_equal(*pair) for pair in zip(told, again, strict=True)]
+            assert same == [k <= n for k in range(len(told))]
+
+
+def test_how_far_to_go_is_decided_on_rows_that_teach_what_comes_next():
+    taught = course(markets.planted(2, days=3))
+
+    later = [*(lesson.split for lesson in taught.lessons), taught.final]
+    for stage, after in zip(taught.stages, later, strict=True):
+        assert set(stage.known) == set(stage.split.test) & set(after.train)
+        assert np.array_equal(stage.test.get_weight() > 0, np.isin(stage.split.test, after.train))
+    # The last ones of a fold are not known yet when the next one begins.
+    assert len(taught.lessons[0].known) < len(taught.lessons[0].split.test)
+
+
 def test_a_leak_of_the_outcome_does_not_survive_shuffling():
     bars = markets.walk(4, days=3, volatility=0.003)
     table = label(bars["close"], interval=MINUTE, horizon=10, cost=0.005)
