@@ -1,8 +1,9 @@
 """What happens when a bar has closed: score it, decide, check, and write all of it down.
 
-Everything is one transaction, the caller's. An order comes back only once its decision
+Everything works in the caller's transaction. An order comes back only once its decision
 and its intent are in it, so that committing and then sending is all that is left to do. They
-are written only if the account is still what it was when it was read.
+are written only if the account is still what it was when it was read. What no order has to
+wait for, the bar itself and what the account is worth, is kept after that.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class _Turn:
     around: Circumstances
     books: Books
     memory: Memory
-    bar: Bar | None = None  # that has just closed
+    closed: datetime | None = None  # the end of the bar that has just closed
     score: Score | None = None
     suffix: str = ""
 
@@ -68,15 +69,16 @@ class _Turn:
         return record.decision_id(self.desk.symbol, self.bar_start) + self.suffix
 
     def renewed(self) -> _Turn:
-        at = None if self.bar is None else self.bar.end
-        books = outlook.open_books(self.session, self.desk, self.around, memory=self.memory, at=at)
+        books = outlook.open_books(
+            self.session, self.desk, self.around, memory=self.memory, at=self.closed
+        )
         return replace(self, books=books)
 
 
 def close_bar(
     session: Session, desk: Desk, bar: Bar, around: Circumstances, memory: Memory | None = None
 ) -> Order | None:
-    """Take a closed bar in, write it down, and return the order to send, if there is one.
+    """Take a closed bar in, decide, and return the order to send, if there is one.
 
     What the memory holds for the bar's end is not read again unless the record has changed.
     """
@@ -86,15 +88,29 @@ def close_bar(
     scores = Supervision(session, desk, around, books).scores(desk.take(bar, beside))
     leading = next((score for score in scores if score.model.role == "production"), None)
     desk.leading, desk.worked = leading, None
-    turn = _Turn(session, desk, around, books, memory, bar, leading)
-    written = [*history.recording(bar, "live"), *(_prediction(turn, score) for score in scores)]
+    turn = _Turn(session, desk, around, books, memory, bar.end, leading)
+    written = [_prediction(turn, score) for score in scores]
     if leading is not None:
         return _decide(turn, around.policy, written)
-    turn = turn.renewed()
-    trip.run(session, [*written, *_mark_equity(turn)])
-    _latch(turn, _breach(turn))
     desk.last_word = desk.without_a_score()
+    if written:
+        trip.run(session, written)
     return None
+
+
+def keep_bar(
+    session: Session, desk: Desk, bar: Bar, around: Circumstances, memory: Memory | None = None
+) -> None:
+    """Write a closed bar down and what the account was worth; halt where that lost too much."""
+    memory = memory or Memory()
+    books = outlook.open_books(session, desk, around, memory=memory, at=bar.end)
+    written, standing = history.recording(bar, "live"), books.standing
+    if standing is not None:
+        memory.marked(bar.end)
+        written.append(accounts.equity_mark(bar.end, standing.profit))
+    trip.run(session, written)
+    if standing is not None and books.account.state is State.ACTIVE:
+        _latch(session, desk, around, risk.breach(standing, around.limits))
 
 
 def decide_again(
@@ -151,12 +167,11 @@ def _decide(turn: _Turn, policy: Policy, written: Sequence[Statement] = ()) -> O
     """Decide until the account holds still; on one that is no longer so nothing is written."""
     wanted, inputs, refused = _weigh(turn, policy)
     order = _order(turn, wanted)
-    if not _record(turn, wanted, inputs, order, [*written, *_mark_equity(turn)]):
+    if not _record(turn, wanted, inputs, order, written):
         if turn.memory.holds(turn.session, turn.books.account):
             return None
         return _decide(turn.renewed(), policy, written)
-    _latch(turn, _breach(turn))
-    _latch(turn, refused)
+    _latch(turn.session, turn.desk, turn.around, refused)
     return order
 
 
@@ -218,30 +233,14 @@ def _refused(wanted: Wanted, verdict: Refused) -> Wanted:
     )
 
 
-def _mark_equity(turn: _Turn) -> list[Statement]:
-    standing = turn.books.standing
-    if turn.bar is None or standing is None:
-        return []
-    turn.memory.marked(turn.bar.end)
-    return [accounts.equity_mark(turn.bar.end, standing.profit)]
-
-
-def _breach(turn: _Turn) -> Refused | None:
-    standing = turn.books.standing
-    active = turn.books.account.state is State.ACTIVE
-    if turn.bar is None or standing is None or not active:
-        return None
-    return risk.breach(standing, turn.around.limits)
-
-
-def _latch(turn: _Turn, verdict: Refused | None) -> None:
+def _latch(session: Session, desk: Desk, around: Circumstances, verdict: Refused | None) -> None:
     if verdict is not None and verdict.code in LATCHING_CODES:
         record.halt(
-            turn.session,
+            session,
             reason_code=verdict.code,
-            reason=f"{turn.desk.symbol}: {verdict.reason}",
+            reason=f"{desk.symbol}: {verdict.reason}",
             who="trader",
-            at=turn.around.now,
+            at=around.now,
         )
 
 

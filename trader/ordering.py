@@ -14,7 +14,7 @@ from market import history, ingestion
 from market.errors import ExchangeRefused, ExchangeUnreachable, OtherHouse
 from market.features import WARM_UP
 from trader import journal
-from trader.closing import close_bar
+from trader.closing import close_bar, keep_bar
 from trader.errors import IllegalTransition, OrderUnknown
 from trader.execution import OnStop
 from trader.outlook import Circumstances
@@ -90,12 +90,14 @@ def hear(trader: Trader, report: ExecutionReport) -> None:
 def _decide(trader: Trader, desk: Desk, bar: Bar) -> None:
     if desk.needs_warming(bar):
         _warm(trader, desk, bar)
-    began = trader.world.monotonic()
+    began, around = trader.world.monotonic(), circumstances(trader, desk)
     with trader.lease.transaction() as session:
-        order = close_bar(session, desk, bar, circumstances(trader, desk), trader.memory)
+        order = close_bar(session, desk, bar, around, trader.memory)
     taken = trader.world.monotonic() - began
     if order is not None:
         send(trader, order)
+    with trader.lease.transaction() as session:
+        keep_bar(session, desk, bar, around, trader.memory)
     trader.telemetry.metrics.stage("decide", taken)
     trader.telemetry.point("bar_closed", {"symbol": desk.symbol}, {"seconds": taken}, bar.end)
 

@@ -24,7 +24,7 @@ from serving.events import ModelLoaded
 from sql import trip
 from sql.tables import DecisionRow, EquityMarkRow, OrderRow, PredictionRow
 from trader import accounts, journal, ledger, record
-from trader.closing import close_bar, decide_again, flatten
+from trader.closing import close_bar, decide_again, flatten, keep_bar
 from trader.desk import Desk
 from trader.execution import Policy
 from trader.limits import Limits
@@ -287,7 +287,7 @@ def test_a_loss_beyond_the_limit_halts_entries_until_a_person_resumes(session, d
     trip.run(session, [accounts.equity_mark(START - timedelta(minutes=1), Decimal(400))])
 
     following = bar(features.WARM_UP + 1)
-    close_bar(session, desk, following, replace(AROUND, now=following.end))
+    keep_bar(session, desk, following, replace(AROUND, now=following.end))
 
     halt = record.current_halt(session)
     assert (halt.reason_code, halt.who) == ("daily_loss", "trader")
@@ -296,7 +296,7 @@ def test_a_loss_beyond_the_limit_halts_entries_until_a_person_resumes(session, d
 def test_a_loss_halts_even_where_nothing_would_be_bought(session, desk):
     trip.run(session, [accounts.equity_mark(START - timedelta(minutes=1), Decimal(400))])
 
-    close_bar(session, desk, LAST, AROUND)
+    keep_bar(session, desk, LAST, AROUND)
 
     assert record.current_halt(session).reason_code == "daily_loss"
 
@@ -326,17 +326,16 @@ def test_what_happened_since_the_account_was_read_is_decided_on(session, desk, b
     assert count(session, PredictionRow) == 1
 
 
-def test_the_mark_of_equity_is_of_the_account_as_it_is(session, desk, booster):
-    desk.quote = quote()
-    desk.roster.models["production"] = model(booster, gain=0.05)
+def test_a_bar_is_kept_with_the_worth_of_the_account_as_it_is(session, desk):
     memory = Memory()
     memory.prepare(session, [desk])
     bought = replace(desk_order(), created_at=LAST.start, deadline=LAST.end)
     journal.record_intent(session, bought)
     settle(session, bought, filled="1")
 
-    close_bar(session, desk, LAST, AROUND, memory)
+    keep_bar(session, desk, LAST, AROUND, memory)
 
+    assert history.last_bars(session, "XRP/USD", MINUTE, 1)[0][0] == LAST
     profit = accounts.profit(accounts.totals(session), AROUND.marks)
     assert profit
     assert session.scalars(select(EquityMarkRow)).one().profit == profit
