@@ -236,7 +236,7 @@ class Trader:
                 # A bar it closes has ended by then, whatever our own clock makes of it.
                 self.clock.observe(trade.at, self.world.monotonic())
                 desk = self.desks[trade.symbol]
-                close(self, desk, desk.builder.add(trade))
+                close(self, [(desk, bar) for bar in desk.builder.add(trade)])
             case BookChanged():
                 self._quote(event)
             case ClockAdvanced(at=at):
@@ -253,8 +253,8 @@ class Trader:
     def _advance(self, at: datetime) -> None:
         self.clock.observe(at, self.world.monotonic())
         # What traded while a market was not trusted comes before it is again.
-        for desk in [desk for desk in self.desks.values() if desk.trusted]:
-            close(self, desk, desk.builder.advance(at))
+        trusted = [desk for desk in self.desks.values() if desk.trusted]
+        close(self, ((desk, bar) for desk in trusted for bar in desk.builder.advance(at)))
 
     def _trust(self, event: Trusted | Untrusted | TradesMissed) -> None:
         desk = self.desks[event.symbol]

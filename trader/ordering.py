@@ -21,6 +21,8 @@ from trader.outlook import Circumstances
 from trader.reporting import record_report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from market.bars import Bar
     from streams.events import ExecutionReport
     from trader.desk import Desk
@@ -28,9 +30,13 @@ if TYPE_CHECKING:
     from trader.orders import Order
 
 
-def close(trader: Trader, desk: Desk, bars: list[Bar]) -> None:
-    """Decide on bars that have closed; one that was not seen in time and whole cools the desk."""
-    for bar in bars:
+def close(trader: Trader, closed: Iterable[tuple[Desk, Bar]]) -> None:
+    """Decide on bars that have closed; one that was not seen in time and whole cools its desk.
+
+    Every order is sent before any of the bars is written down.
+    """
+    decided = []
+    for desk, bar in closed:
         if not bar.complete:
             desk.cool()
             desk.last_word = f"the bar of {bar.start:%H:%M} was not seen whole"
@@ -39,7 +45,11 @@ def close(trader: Trader, desk: Desk, bars: list[Bar]) -> None:
             desk.cool()
             desk.last_word = f"the bar of {bar.start:%H:%M} was seen too late"
         else:
-            _decide(trader, desk, bar)
+            decided.append((desk, bar, circumstances(trader, desk)))
+            _decide(trader, *decided[-1])
+    for desk, bar, around in decided:
+        with trader.lease.transaction() as session:
+            keep_bar(session, desk, bar, around, trader.memory)
 
 
 def circumstances(trader: Trader, desk: Desk) -> Circumstances:
@@ -87,17 +97,16 @@ def hear(trader: Trader, report: ExecutionReport) -> None:
         trader.reconcile("unexpected report")
 
 
-def _decide(trader: Trader, desk: Desk, bar: Bar) -> None:
+def _decide(trader: Trader, desk: Desk, bar: Bar, around: Circumstances) -> None:
     if desk.needs_warming(bar):
         _warm(trader, desk, bar)
-    began, around = trader.world.monotonic(), circumstances(trader, desk)
+        around = circumstances(trader, desk)
+    began = trader.world.monotonic()
     with trader.lease.transaction() as session:
         order = close_bar(session, desk, bar, around, trader.memory)
     taken = trader.world.monotonic() - began
     if order is not None:
         send(trader, order)
-    with trader.lease.transaction() as session:
-        keep_bar(session, desk, bar, around, trader.memory)
     trader.telemetry.metrics.stage("decide", taken)
     trader.telemetry.point("bar_closed", {"symbol": desk.symbol}, {"seconds": taken}, bar.end)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session
 
 from trader import journal, memory, ordering
-from trader.closing import close_bar, keep_bar
+from trader.closing import close_bar
 from trader.exchange import Exchange
 from trader.limits import State
 from trader.orders import LostTrack, Rejected
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from trader.desk import Desk
     from trader.live import Trader
     from trader.orders import Accepted, Order
+    from trader.outlook import Circumstances
 
 _place = Exchange.place
 
 
-def _send_before_commit(trader: Trader, desk: Desk, bar: Bar) -> None:
+def _send_before_commit(trader: Trader, desk: Desk, bar: Bar, around: Circumstances) -> None:
     """Decide as ever, but send inside the transaction that writes the intent down."""
     if desk.needs_warming(bar):
         ordering._warm(trader, desk, bar)  # noqa: SLF001 - all but one rule stays as it is
-    answer, order, around = None, None, ordering.circumstances(trader, desk)
+    answer, order = None, None
     with Session(trader.engine) as session, session.begin():
         order = close_bar(session, desk, bar, around, trader.memory)
         if order is not None:
@@ -36,8 +37,6 @@ def _send_before_commit(trader: Trader, desk: Desk, bar: Bar) -> None:
     if order is not None and answer is not None:
         with Session(trader.engine) as session, session.begin():
             journal.record_event(session, order.id, answer)
-    with Session(trader.engine) as session, session.begin():
-        keep_bar(session, desk, bar, around, trader.memory)
 
 
 def _take_silence_for_a_refusal(self: Exchange, order: Order) -> Accepted | Rejected | LostTrack:
