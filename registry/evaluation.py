@@ -80,16 +80,16 @@ def fit_calibration(
     """
     x = margins.astype(np.float64)
     share = np.full(len(y), 1 / len(y)) if weight is None else weight / weight.sum()
-    rate, centre = float(share @ y), float(share @ x)
-    spread = sqrt(float(share @ (x - centre) ** 2))
+    rate, centre = _total(share * y), _total(share * x)
+    spread = sqrt(_total(share * (x - centre) ** 2))
     if spread <= NO_SPREAD * max(1.0, abs(centre)):
         return Calibration(slope=0.0, intercept=log(rate / (1 - rate)))
     z, slope, level = (x - centre) / spread, 0.0, log(rate / (1 - rate))
     for _ in range(MOST_STEPS):
         said = expit(slope * z + level)
         missed, curve = share * (y - said), share * said * (1 - said)
-        first, second, third = float(curve.sum()), float(curve @ z), float(curve @ z**2)
-        flat, steep = float(missed.sum()), float(missed @ z)
+        first, second, third = _total(curve), _total(curve * z), _total(curve * z**2)
+        flat, steep = _total(missed), _total(missed * z)
         determinant = first * third - second**2
         if determinant < NO_SPREAD**2:
             break
@@ -163,6 +163,11 @@ def reliability(probability: Floats, y: NDArray[np.integer]) -> list[tuple[float
         for rows in np.array_split(order, BINS)
         if len(rows)
     ]
+
+
+def _total(values: Floats) -> float:
+    # A dot product would go to BLAS, whose threads wait for each other on a busy machine.
+    return float(np.add.reduce(values))
 
 
 def _roc_auc(probability: Floats, y: NDArray[np.integer], weight: Floats | None) -> float:
