@@ -8,71 +8,36 @@ wait for, the bar itself and what the account is worth, is kept after that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
 from market import history
-from market.bars import interval_start
 from sql import trip
 from sql.tables import OrderRow
-from trader import accounts, journal, outlook, record, risk, strategy
+from trader import accounts, outlook, record, risk, strategy
 from trader.execution import Policy
-from trader.limits import LATCHING_CODES, Claim, Proposal, Refused, State
+from trader.limits import LATCHING_CODES, Refused, State
 from trader.memory import Memory
-from trader.orders import Order, client_order_id
 from trader.supervision import Supervision
+from trader.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
     from market.bars import Bar
     from sql.trip import Statement
     from trader.desk import Desk, Score
-    from trader.limits import Verdict, View
-    from trader.outlook import Books, Circumstances
+    from trader.orders import Order
+    from trader.outlook import Circumstances
     from trader.record import Halt
     from trader.strategy import Wanted
 
 NOTHING = Decimal(0)
-FIRST_ATTEMPT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    session: Session
-    desk: Desk
-    around: Circumstances
-    books: Books
-    memory: Memory
-    closed: datetime | None = None  # the end of the bar that has just closed
-    score: Score | None = None
-    suffix: str = ""
-
-    @property
-    def bar_start(self) -> datetime:
-        if self.desk.last_bar is not None:
-            return self.desk.last_bar.start
-        return interval_start(self.around.now, self.desk.interval)
-
-    @property
-    def interval_seconds(self) -> int:
-        return int(self.desk.interval.total_seconds())
-
-    @property
-    def decision_id(self) -> str:
-        return record.decision_id(self.desk.symbol, self.bar_start) + self.suffix
-
-    def renewed(self) -> _Turn:
-        books = outlook.open_books(
-            self.session, self.desk, self.around, memory=self.memory, at=self.closed
-        )
-        return replace(self, books=books)
 
 
 def close_bar(
@@ -88,8 +53,8 @@ def close_bar(
     scores = Supervision(session, desk, around, books).scores(desk.take(bar, beside))
     leading = next((score for score in scores if score.model.role == "production"), None)
     desk.leading, desk.worked = leading, None
-    turn = _Turn(session, desk, around, books, memory, bar.end, leading)
-    written = [_prediction(turn, score) for score in scores]
+    turn = Turn(session, desk, around, books, memory, bar.end, leading)
+    written = [turn.prediction(score) for score in scores]
     if leading is not None:
         return _decide(turn, around.policy, written)
     desk.last_word = desk.without_a_score()
@@ -121,7 +86,7 @@ def decide_again(
         return None
     memory = memory or Memory()
     books = outlook.open_books(session, desk, around, memory=memory)
-    turn = _Turn(session, desk, around, books, memory, score=desk.leading, suffix="-again")
+    turn = Turn(session, desk, around, books, memory, score=desk.leading, suffix="-again")
     return _decide(turn, Policy.MARKETABLE)
 
 
@@ -154,20 +119,20 @@ def flatten(
     wanted = strategy.close_out(
         desk.instrument, desk.quote, policy, held=held, most=most, why=halt.reason
     )
-    turn = _Turn(session, desk, around, books, memory or Memory(), suffix=f"{sold}-{number}")
-    verdict, view = _judge(turn, wanted, None)
+    turn = Turn(session, desk, around, books, memory or Memory(), suffix=f"{sold}-{number}")
+    verdict, view = turn.judge(wanted)
     if isinstance(verdict, Refused):
         turn = replace(turn, suffix=f"{turn.suffix}-{verdict.code}")
         wanted = _refused(wanted, verdict)
-    order = _order(turn, wanted)
-    return order if _record(turn, wanted, record.plain(view), order) else None
+    order = turn.order(wanted)
+    return order if turn.record(wanted, record.plain(view), order) else None
 
 
-def _decide(turn: _Turn, policy: Policy, written: Sequence[Statement] = ()) -> Order | None:
+def _decide(turn: Turn, policy: Policy, written: Sequence[Statement] = ()) -> Order | None:
     """Decide until the account holds still; on one that is no longer so nothing is written."""
     wanted, inputs, refused = _weigh(turn, policy)
-    order = _order(turn, wanted)
-    if not _record(turn, wanted, inputs, order, written):
+    order = turn.order(wanted)
+    if not turn.record(wanted, inputs, order, written):
         if turn.memory.holds(turn.session, turn.books.account):
             return None
         return _decide(turn.renewed(), policy, written)
@@ -175,7 +140,7 @@ def _decide(turn: _Turn, policy: Policy, written: Sequence[Statement] = ()) -> O
     return order
 
 
-def _weigh(turn: _Turn, policy: Policy) -> tuple[Wanted, dict[str, Any], Refused | None]:
+def _weigh(turn: Turn, policy: Policy) -> tuple[Wanted, dict[str, Any], Refused | None]:
     desk, score, refused = turn.desk, turn.score, None
     assert score is not None
     held = turn.books.held.get(desk.symbol, NOTHING)
@@ -188,39 +153,11 @@ def _weigh(turn: _Turn, policy: Policy) -> tuple[Wanted, dict[str, Any], Refused
         now = outlook.situation(desk, turn.around, turn.books, score=score, policy=policy)
         wanted, view = strategy.decide(now), None
         if wanted.side is not None:
-            verdict, view = _judge(turn, wanted, _claim(turn, score))
+            verdict, view = turn.judge(wanted)
             if isinstance(verdict, Refused):
                 wanted, refused = _refused(wanted, verdict), verdict
         inputs |= record.plain(now) | ({} if view is None else {"risk": record.plain(view)})
     return wanted, inputs, refused
-
-
-def _record(
-    turn: _Turn,
-    wanted: Wanted,
-    inputs: dict[str, Any],
-    order: Order | None,
-    written: Sequence[Statement] = (),
-) -> bool:
-    """Write a decision down and what comes with it; tell whether it is new and still holds."""
-    turn.desk.last_word = wanted.reason
-    score = turn.score
-    decision = record.decision(
-        wanted,
-        symbol=turn.desk.symbol,
-        bar_start=turn.bar_start,
-        inputs=inputs,
-        at=turn.around.now,
-        stamp=turn.books.account.stamp,
-        scored=None if score is None else (score.model.version, turn.interval_seconds),
-        suffix=turn.suffix,
-    )
-    last = decision if order is None else journal.intent(order, decision)
-    if trip.run(turn.session, [*written, last]) is None:
-        return False
-    if order is not None:
-        turn.desk.worked = order.id if order.rests else None
-    return True
 
 
 def _refused(wanted: Wanted, verdict: Refused) -> Wanted:
@@ -242,64 +179,6 @@ def _latch(session: Session, desk: Desk, around: Circumstances, verdict: Refused
             who="trader",
             at=around.now,
         )
-
-
-def _order(turn: _Turn, wanted: Wanted) -> Order | None:
-    if wanted.side is None or wanted.limit is None:
-        return None
-    return Order(
-        id=client_order_id(turn.decision_id, FIRST_ATTEMPT),
-        decision_id=turn.decision_id,
-        symbol=turn.desk.symbol,
-        side=wanted.side,
-        quantity=wanted.quantity,
-        limit=wanted.limit,
-        worst=wanted.worst,
-        time_in_force="ioc" if wanted.worst is None else "gtc",
-        created_at=turn.around.now,
-        deadline=turn.around.now + turn.around.deadline,
-    )
-
-
-def _prediction(turn: _Turn, score: Score) -> Statement:
-    contract = score.model.served.contract
-    return record.prediction(
-        symbol=turn.desk.symbol,
-        interval_seconds=turn.interval_seconds,
-        bar_start=turn.bar_start,
-        model_version=score.model.version,
-        role=score.model.role,
-        probability=score.probability,
-        horizon_bars=contract.horizon_bars,
-        feature_hash=contract.feature_hash,
-        features=score.row.tolist(),
-        at=turn.around.now,
-    )
-
-
-def _claim(turn: _Turn, score: Score) -> Claim:
-    return Claim(
-        probability=score.probability,
-        bar=turn.bar_start,
-        feature_hash=score.model.served.contract.feature_hash,
-    )
-
-
-def _judge(turn: _Turn, wanted: Wanted, claim: Claim | None) -> tuple[Verdict, View]:
-    assert wanted.side is not None
-    assert wanted.limit is not None
-    proposal = Proposal(
-        decision_id=turn.decision_id,
-        symbol=turn.desk.symbol,
-        side=wanted.side,
-        quantity=wanted.quantity,
-        limit=wanted.limit,
-        deadline=turn.around.deadline,
-        claim=claim,
-        post_only=wanted.worst is not None,
-    )
-    view = outlook.view(turn.desk, turn.around, turn.books, turn.decision_id)
-    return risk.check(proposal, view), view
 
 
 def _origin(score: Score) -> dict[str, Any]:
