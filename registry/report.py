@@ -84,6 +84,8 @@ def metrics(candidate: Candidate) -> dict[str, float]:
         "hold_out_roc_auc": held.roc_auc,
         "hold_out_rows": held.rows,
         "hold_out_trades": evidence.trades,
+        "hold_out_trades_a_day": evidence.trades_a_day,
+        "hold_out_cost_share": _finite(evidence.cost_share),
         "hold_out_net_per_trade": evidence.net_per_trade,
         "hold_out_net_lower_bound": evidence.lower_bound,
         "hold_out_calibration_slope": evidence.calibration_slope,
