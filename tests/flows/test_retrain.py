@@ -91,7 +91,8 @@ def test_the_first_model_goes_live_and_the_next_ones_are_put_to_the_test(market,
 
     first = retrain("XRP/USD", days=7, trials=3, promote_first=True)
     second = retrain("XRP/USD", days=7, trials=3, until=bars.index[-60], promote_first=True)
-    third = retrain("XRP/USD", days=7, trials=3, until=bars.index[-90])
+    # The same bars once more: another window could be refused for a log loss of its own.
+    third = retrain("XRP/USD", days=7, trials=3, until=bars.index[-60])
 
     assert (first.passed, first.promoted, first.experiment_id) == (True, True, None)
     compared = store.version(registry(), "XRP/USD", second.version).metrics
