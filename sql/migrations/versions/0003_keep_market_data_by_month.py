@@ -99,8 +99,10 @@ def _take_bars_back() -> None:
 
 
 def _make_hypertable(table: str, column: str) -> None:
+    # Without the index on the time that it would add: the tables are those of sql/tables.py.
     op.execute(
-        f"SELECT create_hypertable('market.{table}', by_range('{column}', INTERVAL '1 month'))"
+        f"SELECT create_hypertable('market.{table}', by_range('{column}', INTERVAL '1 month'),"
+        " create_default_indexes => false)"
     )
 
 
