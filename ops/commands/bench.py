@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -61,6 +62,9 @@ def bench_command(
     names: tuple[str, ...], *, as_json: bool, page: Path | None, **asked: object
 ) -> None:
     """Measure all numbers, or some; exit 1 if one does not hold."""
+    # What a measurement has started must not outlive it, however it is told to end.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     plan = Plan(**asked)  # type: ignore[arg-type]  # click has checked them
     measured: dict[str, list[Figure]] = {}
     for name in names or NAMES:

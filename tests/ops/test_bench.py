@@ -1,8 +1,12 @@
 """A figure says whether it holds, and the page keeps what was not measured again."""
 
 import json
+import subprocess
+import sys
 
+import psutil
 import pytest
+from waiting import until
 
 from ops.bench.figures import Figure, Plan, write
 from ops.commands.bench import NAMES
@@ -62,3 +66,19 @@ def test_every_name_is_a_measurement(name):
 
     assert module.measure.__annotations__ == {"plan": "Plan", "return": "list[Figure]"}
     assert Plan() == Plan(quick=False, runs=None, seed=0, only=None, recording=None)
+
+
+def test_a_measurement_that_is_told_to_end_takes_along_what_it_started():
+    command = [sys.executable, "-c", "from ops.cli import main; main(['bench', 'fuzz'])"]
+
+    def sandboxes():
+        children = psutil.Process(measuring.pid).children()
+        return [one for one in children if any(c.raddr for c in one.net_connections())]
+
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as measuring:
+        started = until(sandboxes, seconds=60, what="a sandbox at work")
+        measuring.terminate()
+        measuring.wait(timeout=60)
+
+    _, left = psutil.wait_procs(started, timeout=10)
+    assert left == []
