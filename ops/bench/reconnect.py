@@ -75,7 +75,7 @@ def _longest(name: str, seconds: list[float], how: str) -> Figure:
 
 @dataclass
 class Heard:
-    """The queue of a trader's events, and how often each stream has connected."""
+    """The queue of a trader's events, and how often it took a stream for connected."""
 
     connected: dict[str, int] = field(default_factory=lambda: {"public": 0, "private": 0})
 
@@ -84,10 +84,12 @@ class Heard:
         heard = self
 
         class Counting(Queue[object]):
-            def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002 - Queue's own
+            def get(self, block: bool = True, timeout: float | None = None) -> object:  # noqa: FBT001, FBT002 - Queue's own
+                # Whoever takes it has by then done with what came before, the cut itself too.
+                item = super().get(block, timeout)
                 if isinstance(item, Connected):
                     heard.connected[item.stream] += 1
-                super().put(item, block, timeout)
+                return item
 
         return Counting(size)
 
