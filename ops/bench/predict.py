@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from registry.retraining import Candidate
     from registry.served import ServedModel
 
-DAYS, FEW_DAYS = 14, 4
+DAYS, FEW_DAYS = 14, 6
 TRIALS, FEW_TRIALS = 20, 2
 PREDICTIONS, FEW = 50_000, 5_000
 WARM = 200  # predictions that do not count
