@@ -2,14 +2,12 @@
 
 import json
 import re
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from mlflow_server import running_mlflow
 from sqlalchemy.orm import Session
 
 from market import history
@@ -27,7 +25,6 @@ from trader import record
 from trader.paper import Traded
 from trader.strategy import nothing
 
-LOOPBACK = "127.0.0.1"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 XRP = Instrument(
     symbol="XRP/USD",
@@ -53,22 +50,8 @@ def taught():
 @pytest.fixture(scope="module")
 def mlflow_address(tmp_path_factory):
     """Run MLflow's own server for this file."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as found:
-        found.bind((LOOPBACK, 0))
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port)]
-    command += ["--workers", "1", "--artifacts-destination", str(folder / "artifacts")]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
-        assert any("startup complete" in line for line in server.stderr)
-        yield f"http://{LOOPBACK}:{port}"
-        server.terminate()
+    with running_mlflow(tmp_path_factory.mktemp("mlflow")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
