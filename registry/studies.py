@@ -25,7 +25,7 @@ MOST_RETRIES = 2
 
 def open_storage(settings: StudySettings) -> optuna.storages.BaseStorage:
     """Open the studies on record; without an address, a store that ends with the process."""
-    return _open(settings)
+    return _open(settings, {})
 
 
 def open_watched(settings: StudySettings) -> optuna.storages.BaseStorage:
@@ -38,6 +38,9 @@ def open_watched(settings: StudySettings) -> optuna.storages.BaseStorage:
         warnings.simplefilter("ignore", ExperimentalWarning)
         return _open(
             settings,
+            # What is lost with PostgreSQL was neither counted nor chosen from, and the look at the
+            # hold-out that follows is written to disk with all before it.
+            {"options": "-c synchronous_commit=off"},
             heartbeat_interval=settings.heartbeat_seconds,
             grace_period=SILENCE * settings.heartbeat_seconds,
             heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(
@@ -58,14 +61,18 @@ def trials_ever(storage: optuna.storages.BaseStorage, market: str) -> int:
     )
 
 
-def _open(settings: StudySettings, **watch: Any) -> optuna.storages.BaseStorage:
+def _open(
+    settings: StudySettings, terms: dict[str, str], **watch: Any
+) -> optuna.storages.BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if settings.storage_url is None:
         return optuna.storages.InMemoryStorage()
     url = make_url(settings.storage_url.get_secret_value())
+    engine: dict[str, Any] = {"pool_pre_ping": True}
     if url.get_backend_name() == "postgresql":
         # SQLAlchemy 2.1 takes a bare postgresql:// to mean psycopg 3.
         url = url.set(drivername="postgresql+psycopg2")
+        engine["connect_args"] = terms
     return optuna.storages.RDBStorage(
-        url.render_as_string(hide_password=False), engine_kwargs={"pool_pre_ping": True}, **watch
+        url.render_as_string(hide_password=False), engine_kwargs=engine, **watch
     )
