@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError, ResourceClosedError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from sql.errors import LeaseLost, LeaseTaken
@@ -61,9 +61,9 @@ class Lease:
             LeaseLost: It is not; another trader may have started.
         """
         try:
-            with self._connection.begin():
-                self._connection.execute(text("SELECT 1"))
-        except (DBAPIError, ResourceClosedError) as error:
+            with self.transaction() as session:
+                session.execute(text("SELECT 1"))
+        except DBAPIError as error:
             raise LeaseLost("the connection that held the trading lease is gone") from error
 
     @contextmanager

@@ -56,6 +56,24 @@ def test_a_standby_waits_for_a_record_that_is_away():
 
 def test_a_lease_whose_connection_died_is_lost_and_free(engine):
     lease = Lease(engine, "kraken")
+    cut(engine)
+
+    with pytest.raises(LeaseLost):
+        lease.check()
+    Lease(engine, "kraken").check()
+
+
+def test_a_lost_lease_stays_lost_however_often_it_is_checked(engine):
+    lease = Lease(engine, "kraken")
+    cut(engine)
+
+    for _ in range(3):
+        with pytest.raises(LeaseLost):
+            lease.check()
+
+
+def cut(engine):
+    """End the connection that holds a lease."""
     with engine.connect() as connection:
         connection.execute(
             text(
@@ -63,7 +81,3 @@ def test_a_lease_whose_connection_died_is_lost_and_free(engine):
                 "WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
             )
         )
-
-    with pytest.raises(LeaseLost):
-        lease.check()
-    Lease(engine, "kraken").check()
