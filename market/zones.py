@@ -27,7 +27,9 @@ SHORTEST_WINDOW = 96  # bars; fewer cannot tell a shift from chance
 LEAST_OVERLAP = 48  # pairs of moves
 # How many standard errors the best shift has to lie from no correlation at all: of 28 shifts
 # in each day of ten years, noise exceeds 5.0 in 3 of 100 records. And by how many it has to
-# beat no shift, since moves that match twice accuse nobody.
+# beat no shift, since moves that match twice accuse nobody. Moves that follow from those before
+# them match by chance far oftener: an error is never taken to be less than the root mean square
+# of what the other shifts of the window show.
 SURE = 5.0
 BETTER = 2.5
 
@@ -162,10 +164,14 @@ def _judge(ours: Floats, around: Floats, per_hour: int) -> tuple[int, float, flo
     correlation, matched = scores[best]
     if best == 0 or not pairs or not matched:
         return None
-    high, low = (float(np.arctanh(min(0.999999, r))) for r in (correlation, unshifted))
-    if high * np.sqrt(matched - 3) < SURE:
+    limited = np.clip([score for score, _ in scores.values()], -0.999999, 0.999999)
+    heights = dict(zip(scores, np.arctanh(limited).tolist(), strict=True))
+    high, low = heights.pop(best), heights[0]
+    chance = float(np.sqrt(np.mean(np.square(list(heights.values())))))
+    error = max(chance, 1 / np.sqrt(matched - 3))
+    if high < SURE * error:
         return None
-    if high - low < BETTER * np.sqrt(1 / (matched - 3) + 1 / (pairs - 3)):
+    if high - low < BETTER * np.hypot(error, max(chance, 1 / np.sqrt(pairs - 3))):
         return None
     return best, correlation, unshifted
 

@@ -80,6 +80,17 @@ def test_moves_that_come_again_every_hour_accuse_nobody():
     assert shifts(starts, ours, (starts, theirs), QUARTER) == []
 
 
+def test_independent_markets_that_move_on_and_on_accuse_nobody():
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        starts = [MIDNIGHT + n * QUARTER for n in range(960)]
+        swings = (random.standard_normal((2, 240)).repeat(4, axis=1)) * 0.002
+        noise = random.standard_normal((2, 960)) * 0.0005
+        ours, theirs = np.exp(np.cumsum(swings + noise, axis=1))
+
+        assert shifts(starts, ours, (starts, theirs), QUARTER) == []
+
+
 def test_flat_prices_and_intervals_that_divide_no_hour_accuse_nobody():
     starts, ours, theirs = pair()
 
