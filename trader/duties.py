@@ -35,7 +35,7 @@ def attend(trader: Trader) -> None:
     for desk in trader.desks.values():
         review(trader.engine, desk, trader.now(), trader.settings.max_model_odds)
     around = partial(circumstances, trader)
-    for one in pursue(trader.engine, trader.exchange, trader.desks, around, trader.memory):
+    for one in pursue(trader.lease, trader.exchange, trader.desks, around, trader.memory):
         send(trader, one)
     patience = timedelta(seconds=trader.settings.post_only_seconds)
     with Session(trader.engine) as session:

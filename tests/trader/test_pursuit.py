@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from market.instruments import Quote, Side
 from sql import explanation
+from sql.errors import LeaseLost
+from sql.lease import Lease
 from trader import journal, record
 from trader.desk import Desk
 from trader.limits import Limits
@@ -56,12 +58,17 @@ def desk():
 
 
 @pytest.fixture
-def look(engine, exchange, desk):
+def lease(engine):
+    return Lease(engine, "kraken")
+
+
+@pytest.fixture
+def look(lease, exchange, desk):
     """Look after what rests, at so many seconds past noon."""
 
     def act(after=10, **changes):
         around = circumstances(NOON + timedelta(seconds=after), **changes)
-        return pursue(engine, exchange, {"XRP/USD": desk}, lambda _: around)
+        return pursue(lease, exchange, {"XRP/USD": desk}, lambda _: around)
 
     return act
 
@@ -186,6 +193,21 @@ def test_flattening_sells_the_position_and_goes_on_until_nothing_is_left(engine,
     desk.bid_depth = Decimal(20_000)
     (second,) = look(after=20)
     assert second.quantity == 100 - first.quantity
+
+
+def test_who_lost_the_lease_since_it_was_checked_sells_nothing(engine, look, lease):
+    bought = order(id=client_order_id("b", 1), decision_id=None, quantity=Decimal(100))
+    with Session(engine) as session, session.begin():
+        journal.record_intent(session, bought)
+        journal.record_event(session, bought.id, filled("100"))
+    halt(engine, "flatten")
+    lease.release()
+
+    with pytest.raises(LeaseLost):
+        look()
+
+    with Session(engine) as session:
+        assert journal.unsettled_orders(session) == []
 
 
 def test_flattening_sends_nothing_while_all_is_halted(engine, desk, look):

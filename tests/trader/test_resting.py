@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from market.instruments import Quote, Side
 from sql import explanation, reads
+from sql.lease import Lease
 from trader import journal, settlement
 from trader.desk import Desk
 from trader.exchange import Exchange
@@ -56,7 +57,7 @@ class Market:
     """One market of the sandbox, its clock, and our account there."""
 
     def __init__(self, sandbox, engine):
-        self.sandbox, self.engine = sandbox, engine
+        self.sandbox, self.engine, self.lease = sandbox, engine, Lease(engine, "kraken")
         self.exchange = Exchange(
             ExchangeSettings(
                 rest_url=sandbox, api_key=KEY, api_secret=SECRET, request_interval_seconds=0
@@ -103,7 +104,7 @@ class Market:
         ask(self.sandbox, "/admin/clock/advance", {"seconds": seconds})
         self.desk.quote = self.quote()
         around = circumstances(self.now(), patience=timedelta(seconds=patience))
-        pursue(self.engine, self.exchange, {"XRP/USD": self.desk}, lambda _: around)
+        pursue(self.lease, self.exchange, {"XRP/USD": self.desk}, lambda _: around)
         settlement.reconcile(self.engine, self.exchange, trigger="test")
 
     def order(self, one):
