@@ -1,7 +1,7 @@
 """Execution reports into the record.
 
-A report of a trade without its amounts is not guessed at: the next settlement reads the
-trade from the exchange's own list.
+A report of a trade without its amounts is not guessed at: a settlement has to read the trade
+from the exchange's own list, before a later report ends the order without it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trader import journal
+from trader.errors import OrderUnknown
 from trader.orders import Accepted, Cancelled, Filled
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def record_report(session: Session, report: ExecutionReport) -> Order | None:
 
     Raises:
         IllegalTransition: The order cannot take what the report says.
+        OrderUnknown: It says that something traded, but not how much.
     """
     order = journal.find_order(
         session, client_order_id=report.cl_ord_id, exchange_id=report.order_id
@@ -37,7 +39,11 @@ def record_report(session: Session, report: ExecutionReport) -> Order | None:
 
 
 def read(report: ExecutionReport) -> OrderEvent | None:
-    """Return what a report says happened, or None if it says nothing new about an order."""
+    """Return what a report says happened, or None if it says nothing new about an order.
+
+    Raises:
+        OrderUnknown: It says that something traded, but not how much.
+    """
     match report.exec_type:
         case "pending_new" | "new":
             return Accepted(at=report.at, exchange_id=report.order_id)
@@ -53,11 +59,11 @@ def read(report: ExecutionReport) -> OrderEvent | None:
             return None
 
 
-def _fill(report: ExecutionReport) -> Filled | None:
+def _fill(report: ExecutionReport) -> Filled:
     quantity, price = report.last_quantity, report.last_price
     cost, fee, exec_id = report.cost, report.fee, report.exec_id
     if quantity is None or price is None or cost is None or fee is None or exec_id is None:
-        return None
+        raise OrderUnknown(f"a trade of {report.order_id} was reported without its amounts")
     return Filled(
         at=report.at,
         exec_id=exec_id,

@@ -127,6 +127,27 @@ def test_a_reported_fill_is_booked_once_however_often_it_is_reported(trader, eng
         assert accounts.held(session, "XRP/USD") == 10
 
 
+def test_a_trade_reported_without_its_amounts_is_read_from_the_exchanges_list_at_once(
+    trader, engine
+):
+    paper = PaperExchange()
+    with serving(paper) as exchange:
+        trader.exchange = exchange
+        trader._take(CaughtUp())
+        one = rest(trader, engine, exchange)
+        (exchange_id,) = paper.orders
+        paper.fill(exchange_id, Decimal(4))
+        paper.do_cancelorder({"cl_ord_id": one.id})
+
+        told = report("trade", exchange_id, client_order_id=one.id, fill=filled("4"))
+        trader._take(replace(told, fee=None))
+        trader._take(report("canceled", exchange_id, client_order_id=one.id))
+
+    with Session(engine) as session:
+        assert accounts.held(session, "XRP/USD") == 4
+        assert record.current_halt(session) is None
+
+
 @contextmanager
 def the_record_away(trader):
     """Refuse every connection to the record, the lease's own included."""
