@@ -44,9 +44,10 @@ class DeadMansSwitch:
                 self._armed = now
 
     def disarm(self) -> None:
-        """Turn it off, if it is on."""
+        """Turn it off, if it is on; it may have heard even if it does not answer."""
+        self._armed = None
         if self._asked is not None and self._ask(timedelta(0)):
-            self._asked = self._armed = None
+            self._asked = None
 
     def _ask(self, timeout: timedelta) -> bool:
         try:

@@ -59,3 +59,15 @@ def test_it_is_off_while_the_exchange_is_closed(paper, switch):
     assert switch.age(after(2)) is None
     switch.renew(after(3), "online")
     assert switch.age(after(3)) == timedelta(0)
+
+
+def test_one_whose_disarming_was_not_answered_is_not_counted_on(paper, switch):
+    switch.renew(after(0), "online")
+    paper.after["CancelAllOrdersAfter"] = None, ""
+    switch.renew(after(1), "maintenance")
+    assert paper.switch == 0
+
+    del paper.after["CancelAllOrdersAfter"]
+    switch.renew(after(2), "online")
+
+    assert (switch.age(after(3)) is None) == (paper.switch == 0)
