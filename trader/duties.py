@@ -68,13 +68,13 @@ def attend(trader: Trader) -> None:
 
 
 def under_way(trader: Trader) -> bool:
-    """Tell whether an order has not ended that should before we stop."""
+    """Tell whether an order has not ended that should before we stop, or may not have."""
     leave = trader.settings.on_stop is OnStop.LEAVE
     try:
         with Session(trader.engine) as session:
             orders = journal.unsettled_orders(session)
     except AWAY:
-        return False  # the next start reconciles
+        return not leave  # who can tell? the next start reconciles
     return any(not (leave and one.rests and one.status is Status.OPEN) for one in orders)
 
 

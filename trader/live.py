@@ -103,7 +103,8 @@ class Trader:
         self._due, until = 0.0, self.world.monotonic() + DRAIN
         while under_way(self) and self.world.monotonic() < until:
             self._hear()
-        self.switch.disarm()
+        if not under_way(self):  # else the exchange ends what we could not
+            self.switch.disarm()
 
     def _hear(self) -> None:
         event = None

@@ -234,6 +234,36 @@ def test_what_rests_is_taken_off_when_the_trader_is_told_to_stop(trader, engine,
     assert exchange.open_orders() == []
 
 
+def test_the_switch_stays_on_for_what_could_not_be_taken_off(trader, engine):
+    with resting_for_good(trader, engine) as paper:
+        trader.stop()
+        trader.run()
+
+    assert [order["status"] for order in paper.orders.values()] == ["open"]
+    assert paper.switch == 60
+
+
+def test_the_switch_stays_on_while_the_record_cannot_say_what_rests(trader, engine):
+    with resting_for_good(trader, engine) as paper, the_record_away(trader):
+        trader.turn(None)
+        trader.stop()
+        trader.run()
+
+    assert paper.switch == 60
+
+
+@contextmanager
+def resting_for_good(trader, engine):
+    """Let an order rest, with the switch armed, that the exchange does not hear us cancel."""
+    paper = PaperExchange()
+    with serving(paper) as exchange:
+        trader.exchange = trader.switch.exchange = exchange
+        rest(trader, engine, exchange)
+        attend(trader)
+        paper.before["CancelOrder"] = None, ""
+        yield paper
+
+
 def test_what_rests_stays_when_the_trader_is_to_leave_it(trader, engine, exchange):
     trader.settings = trader.settings.model_copy(update={"on_stop": OnStop.LEAVE})
     one = rest(trader, engine, exchange)
