@@ -138,7 +138,7 @@ def cash(order: Proposal, view: View) -> Refused | None:
     fee = view.instrument.taker_fee
     if fee is None:
         return _no("fee_unknown", f"the taker fee of {view.instrument.symbol} is not known")
-    needed, free = order.value * (1 + fee), view.cash - view.promised
+    needed, free = order.value * (1 + fee), view.cash - view.promised * (1 + fee)
     if needed > free:
         return _no("cash", f"{needed:.2f} is needed with fees, {free:.2f} is free")
     return None

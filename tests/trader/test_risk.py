@@ -82,6 +82,7 @@ REFUSED = [
     ("oversold", sale(), {"position": Decimal(150), "selling": Decimal(60)}),
     ("cash", proposal(), {"cash": Decimal(202)}),
     ("cash", proposal(), {"promised": Decimal(800)}),
+    ("cash", proposal(), {"promised": Decimal(795)}),  # and the fee on that
     ("fee_unknown", proposal(), {"instrument": instrument(taker_fee=None)}),
     ("duplicate", proposal(), {"decided": True}),
     ("duplicate", proposal(), {"sent": (TWIN,)}),
