@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,6 +22,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TENTHS = 10
+
+
+class Briefly(logging.Formatter):
+    """Says what another formatter says, without the traceback."""
+
+    def __init__(self, whole: logging.Formatter) -> None:
+        """Take the formatter that says all of it."""
+        super().__init__()
+        self._whole = whole
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a copy of the record, since other handlers tell the traceback."""
+        brief = copy.copy(record)
+        brief.exc_info = brief.exc_text = None
+        return self._whole.format(brief)
+
+
+def without_tracebacks() -> None:
+    """Let a flow that runs here tell its failures in lines; Prefect keeps the tracebacks."""
+    for handler in logging.getLogger().handlers:
+        if handler.formatter is not None and not isinstance(handler.formatter, Briefly):
+            handler.setFormatter(Briefly(handler.formatter))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import click
 from sqlalchemy.orm import Session
 
 from ops.commands import explaining
+from ops.commands.options import Market
 from ops.commands.printing import as_json, dump, show, text
 from ops.errors import AnswerIsNo
 from sql import explanation, reads
@@ -27,7 +28,7 @@ latest = click.option(
     type=click.IntRange(1, 100_000),
     help="How many, newest first.",
 )
-market = click.option("--symbol", help="Only this market, such as XRP/USD.")
+market = click.option("--symbol", type=Market(), help="Only this market, such as XRP/USD.")
 
 
 def _said(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +10,14 @@ import click
 
 from ops.commands.account import engine
 from ops.commands.life import registry
+from ops.commands.options import Fraction, Market
 from ops.commands.printing import as_json, dump
-
-
-class Fraction(click.ParamType[Decimal]):
-    """An exact number from 0 up to, but not, 1."""
-
-    name = "fraction"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Decimal:
-        """Read it, or say what was expected."""
-        try:
-            number = Decimal(value)
-        except InvalidOperation:
-            self.fail(f"expected a fraction such as 0.0026, not {value}", param, ctx)
-        if not (number.is_finite() and 0 <= number < 1):
-            self.fail(f"expected a fraction from 0 up to 1, not {value}", param, ctx)
-        return number
-
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
 
 
 @click.command("backtest")
-@click.argument("symbol")
+@click.argument("symbol", type=Market())
 @click.option("--version", type=click.IntRange(1), help="Which version; else production's.")
 @click.option("--from", "start", type=MOMENT, help="UTC; else where its training ended.")
 @click.option("--to", "end", type=MOMENT, help="UTC; else where the record ends.")

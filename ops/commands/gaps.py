@@ -9,7 +9,7 @@ import click
 from sqlalchemy.orm import Session
 
 from ops.commands.account import engine, now
-from ops.commands.options import days, seconds, since, until
+from ops.commands.options import Market, days, seconds, since, until
 from ops.commands.printing import as_json, dump, show, text
 from ops.errors import AnswerIsNo
 from sql import evidence
@@ -22,7 +22,7 @@ EVERY_ONE = 10**9
 
 
 @click.command("gaps")
-@click.argument("symbol")
+@click.argument("symbol", type=Market())
 @seconds
 @days
 @since

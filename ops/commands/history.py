@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ops.commands.account import engine
+from ops.commands.options import Market
 from ops.commands.printing import Columns, as_json, dump, show, text
 from ops.errors import AnswerIsNo
 from registry.numbering import SEMANTIC
@@ -47,7 +48,7 @@ DEEDS: Columns = {
 
 
 @click.command("history")
-@click.argument("symbol")
+@click.argument("symbol", type=Market())
 @as_json
 def history_command(symbol: str, *, as_json: bool) -> None:
     """Show who promoted what and what the trader made of it; exit 1 if somebody edited it."""

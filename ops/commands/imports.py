@@ -12,7 +12,7 @@ import click
 from market.errors import FileRefused
 from ops import progress
 from ops.commands.account import engine
-from ops.commands.options import seconds, since, until
+from ops.commands.options import Market, seconds, since, until
 from ops.commands.printing import as_json, dump, show
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NAMED = 5  # tables of a file that a sentence names
 a_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 whose = click.option(
-    "--symbol", help="Only this market, such as XRP/USD; else the file name tells."
+    "--symbol", type=Market(), help="Only this market, such as XRP/USD; else the file name tells."
 )
 keep_good = click.option(
     "--skip-bad-lines", is_flag=True, help="Keep the good lines of a file that has bad ones."
@@ -56,7 +56,9 @@ def import_command() -> None:
 
 @import_command.command("csv")
 @a_file
-@click.option("--symbol", required=True, help="Whose bars these are, such as XRP/USD.")
+@click.option(
+    "--symbol", required=True, type=Market(), help="Whose bars these are, such as XRP/USD."
+)
 @seconds
 def import_csv_command(file: Path, symbol: str, interval_seconds: int) -> None:
     r"""Import bars with the header datetime,open,high,low,close,volume; .csv or .csv.gz.

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from ops import progress
 from ops.commands.account import engine
-from ops.commands.options import days, seconds, since, until
+from ops.commands.options import Market, days, seconds, since, until
 from ops.commands.printing import as_json, dump, show, text
 from ops.errors import AnswerIsNo
 
@@ -32,7 +32,7 @@ source = click.option(
 
 
 @click.command("ingest")
-@click.argument("symbol")
+@click.argument("symbol", type=Market())
 @source
 @seconds
 @days
@@ -78,7 +78,7 @@ def ingest_command(
 
 
 @click.command("latest")
-@click.argument("symbol")
+@click.argument("symbol", type=Market())
 @source
 @as_json
 def latest_command(symbol: str, of: str, *, as_json: bool) -> None:
@@ -100,7 +100,7 @@ def latest_command(symbol: str, of: str, *, as_json: bool) -> None:
 
 
 @click.command("options")
-@click.argument("underlying")
+@click.argument("underlying", type=Market())
 @as_json
 def options_command(underlying: str, *, as_json: bool) -> None:
     """Record what every option on a stock is quoted at, from Alpaca, with its greeks."""

@@ -10,8 +10,9 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ops import promotion
+from ops import progress, promotion
 from ops.commands.account import because, engine, latest, who
+from ops.commands.options import Fraction, Market
 from ops.commands.printing import Columns, as_json, dump, show
 from ops.errors import AnswerIsNo
 from sql import evidence
@@ -23,6 +24,8 @@ from sql.tables import (
 )
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from mlflow import MlflowClient
 
     from registry.pointing import Pointer
@@ -45,12 +48,14 @@ def pointer() -> Pointer:
 
 
 @click.command("retrain")
-@click.argument("symbol")
+@click.argument("symbol", type=Market())
 @click.option("--days", default=14, show_default=True, type=click.IntRange(1, 3_650))
 @click.option("--interval-seconds", default=60, show_default=True, type=click.IntRange(1, 86_400))
 @click.option("--horizon-bars", default=10, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--trials", default=20, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--cost", type=float, help="Round trip as a fraction; else from the account's fees.")
+@click.option(
+    "--cost", type=Fraction(), help="Round trip as a fraction; else from the account's fees."
+)
 def retrain_command(
     symbol: str,
     *,
@@ -58,27 +63,30 @@ def retrain_command(
     interval_seconds: int,
     horizon_bars: int,
     trials: int,
-    cost: float | None,
+    cost: Decimal | None,
 ) -> None:
     """Run the retraining flow here and now; exit 1 if the gate refuses the model."""
     from flows.retrain import retrain
 
+    progress.without_tracebacks()
     outcome = retrain(
         symbol,
         interval_seconds=interval_seconds,
         days=days,
         horizon_bars=horizon_bars,
         trials=trials,
-        cost=cost,
+        cost=None if cost is None else float(cost),
         trigger="manual",
     )
+    if outcome.version is None:
+        raise AnswerIsNo(outcome.reason)
     click.echo(outcome.reason)
     if not outcome.passed:
         raise AnswerIsNo(f"the gate refused version {outcome.version} of {symbol}")
 
 
 @click.command("models")
-@click.argument("symbol")
+@click.argument("symbol", type=Market())
 @as_json
 def models_command(symbol: str, *, as_json: bool) -> None:
     """List a market's registered versions: the gate's verdict, and what the trader made of it."""
@@ -124,7 +132,7 @@ def _last_told(session: Session, symbol: str) -> dict[int, str]:
 
 
 @click.command("promote")
-@click.argument("symbol")
+@click.argument("symbol", type=Market())
 @click.argument("version", type=click.IntRange(1))
 @because
 @click.option("--override", is_flag=True, help="Although its gate refused it; that is shown.")
@@ -137,7 +145,7 @@ def promote_command(symbol: str, version: int, reason: str, *, override: bool) -
 
 
 @click.command("rollback")
-@click.argument("symbol")
+@click.argument("symbol", type=Market())
 @because
 def rollback_command(symbol: str, reason: str) -> None:
     """Put the version that was in production before back; the trader follows in seconds."""
@@ -146,7 +154,7 @@ def rollback_command(symbol: str, reason: str) -> None:
 
 
 @click.command("drift")
-@click.argument("symbol")
+@click.argument("symbol", type=Market())
 @latest
 @as_json
 def drift_command(symbol: str, limit: int, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ import click
 from sqlalchemy.orm import Session
 
 from ops.commands.account import because, engine, now, who
+from ops.commands.options import Market
 from ops.commands.printing import as_json, dump, show
 from ops.errors import Refused
 from ops.profit import profits
@@ -14,7 +15,7 @@ from trader.limits import FLATTEN, State, state_for
 
 
 @click.command("pnl")
-@click.argument("symbol", required=False)
+@click.argument("symbol", required=False, type=Market())
 @as_json
 def pnl_command(symbol: str | None, *, as_json: bool) -> None:
     """Show what trading has brought, by market and by day, from the ledger.

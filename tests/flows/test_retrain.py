@@ -20,6 +20,7 @@ from flows import check_drift
 from flows import retrain as flow
 from flows.retrain import retrain
 from market.history import read_bars
+from ops.cli import main
 from registry import store
 from registry.errors import RegistryUnreachable, TrainingRefused
 from registry.settings import ModelRegistrySettings
@@ -196,6 +197,23 @@ def test_what_cannot_begin_fails_with_a_sentence_on_record(market, engine, symbo
     (job,) = rows(engine, RetrainingJobRow)
     assert job.state == "failed"
     assert message in job.reason
+
+
+@pytest.mark.parametrize(
+    ("fee", "message"), [(FEE, "expected at least 1000 bars"), (None, "start the trader once")]
+)
+def test_the_command_says_in_a_sentence_why_nothing_was_trained(
+    market, monkeypatch, capsys, fee, message
+):
+    monkeypatch.setenv("FRIDAY_HOME", "nowhere")
+    market("BTC/USD", markets.walk(1, days=1).iloc[:300], taker_fee=fee)
+
+    with pytest.raises(SystemExit) as ending:
+        main(["retrain", "BTC/USD"])
+
+    said = capsys.readouterr()
+    assert (ending.value.code, said.out) == (1, "")
+    assert message in said.err.splitlines()[-1]
 
 
 class Doorway:

@@ -87,6 +87,33 @@ def test_a_blank_is_no_reason(friday):
     assert "a reason in words" in complaint
 
 
+@pytest.mark.parametrize(
+    "name", ["", " ", "../etc", "XRP/USD/EUR", "XRP/", "XRP USD", "XRP/USD'--"]
+)
+def test_what_cannot_be_a_markets_name_is_wrong_usage(friday, name, tmp_path):
+    (tmp_path / "bars.csv").write_text(
+        "datetime,open,high,low,close,volume\n2026-01-01,1,1,1,1,1\n"
+    )
+
+    for command in ("history", "gaps", "pnl"):
+        code, _, complaint = friday(command, name)
+        assert (code, "expected a market such as XRP/USD" in complaint) == (2, True)
+    assert friday("import", "csv", str(tmp_path / "bars.csv"), "--symbol", name)[0] == 2
+
+
+def test_a_markets_name_may_be_written_small(friday):
+    code, output, _ = friday("history", "xrp/usd")
+
+    assert (code, "no version of XRP/USD" in output) == (0, True)
+
+
+@pytest.mark.parametrize("cost", ["nan", "-0.1", "inf", "1", "much"])
+def test_a_cost_that_is_no_fraction_is_wrong_usage(friday, cost):
+    code, _, complaint = friday("retrain", "XRP/USD", "--cost", cost)
+
+    assert (code, "expected a fraction" in complaint) == (2, True)
+
+
 def test_a_negative_limit_is_wrong_usage(friday):
     assert friday("fills", "--limit", "-1")[0] == 2
 
