@@ -125,8 +125,8 @@ def roll_back(
 ) -> Promoted:
     """Put the version that was in production before back there, on record with who and why.
 
-    That is the latest from which neither the trader nor a person has rolled back; where the
-    record knows none, the registry's alias `previous`.
+    That is the latest from which neither the trader nor a person has rolled back, and which the
+    trader did not refuse; where the record knows none, the registry's alias `previous`.
 
     Raises:
         PromotionRefused: There is none.
@@ -138,10 +138,11 @@ def roll_back(
         raise PromotionRefused(f"nothing of {symbol} is in production")
     known = tenure.promoted_before(session, symbol, current)
     before = next(known, pointed.get(store.PREVIOUS, current))
-    if before == current:
+    if before == current or not tenure.fit(session, symbol, before):
         raise PromotionRefused(
             f"no version of {symbol} was in production before version {current}, or none that "
-            "nobody has rolled back from; friday promote takes any that passed its gate"
+            "nobody has rolled back from and the trader did not refuse; friday promote takes any "
+            "that passed its gate"
         )
     found = store.version(client, symbol, before)
     _write_down(

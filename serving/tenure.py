@@ -75,11 +75,22 @@ def why_rolled_back(session: Session, symbol: str, version: int) -> str | None:
     )
 
 
+def fit(session: Session, symbol: str, version: int) -> bool:
+    """Tell whether the trader has neither left nor refused a version, as far as it knows it."""
+    done = session.scalar(
+        select(ModelDeploymentRow.action)
+        .where(ModelDeploymentRow.symbol == symbol, ModelDeploymentRow.version == version)
+        .order_by(ModelDeploymentRow.id.desc())
+        .limit(1)
+    )
+    return done != "refused" and why_rolled_back(session, symbol, version) is None
+
+
 def promoted_before(session: Session, symbol: str, version: int) -> Iterator[int]:
     """Yield the versions that were in production before one and left in good standing.
 
     The latest comes first. Neither the trader nor a person has rolled back from any of them
-    since it was promoted.
+    since it was promoted, and none is one that the trader refused when it last saw it.
     """
     rows = session.scalars(
         select(PromotionRow)
@@ -90,7 +101,7 @@ def promoted_before(session: Session, symbol: str, version: int) -> Iterator[int
     seen: set[int | None] = {version}
     for row in rows:
         then = row.to_version
-        if then is not None and then not in seen and why_rolled_back(session, symbol, then) is None:
+        if then is not None and then not in seen and fit(session, symbol, then):
             yield then
         seen |= {then, row.evidence.get(ROLLED_BACK_FROM, version)}
 

@@ -89,20 +89,43 @@ def test_a_second_rollback_goes_further_back_and_the_third_has_nowhere_to_go(
     assert store.production_version(registry, three) == 1
 
 
-def test_a_version_that_the_trader_left_is_passed_over(registry, engine, three):
+def tell(engine, symbol, version, action):
+    """Write down what the trader made of a version."""
     with Session(engine) as session, session.begin():
         tenure.record_deployment(
             session,
-            symbol=three,
-            version=2,
-            action="rolled_back",
+            symbol=symbol,
+            version=version,
+            action=action,
             reason="its score is nan",
             run_id=None,
             artifact_sha256=None,
             at=session.scalars(select(PromotionRow.at)).first(),
         )
 
+
+@pytest.mark.parametrize("action", ["rolled_back", "refused"])
+def test_a_version_that_the_trader_left_or_refused_is_passed_over(registry, engine, three, action):
+    tell(engine, three, 2, action)
+
     assert roll_back(engine, registry, three).version == 1
+
+
+def test_a_version_that_the_trader_took_up_after_all_is_gone_back_to(registry, engine, three):
+    tell(engine, three, 2, "refused")
+    tell(engine, three, 2, "deployed")
+
+    assert roll_back(engine, registry, three).version == 2
+
+
+def test_where_the_trader_refused_all_that_was_before_nothing_moves(registry, engine, three):
+    for version in (1, 2):
+        tell(engine, three, version, "refused")
+
+    with pytest.raises(PromotionRefused, match="the trader did not refuse"):
+        roll_back(engine, registry, three)
+
+    assert store.production_version(registry, three) == 3
 
 
 def test_a_registry_that_is_older_than_the_record_says_what_was_before(registry, engine):
