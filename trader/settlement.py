@@ -89,10 +89,12 @@ def reconcile(
 def accept(engine: Engine, exchange: Exchange, *, who: str, reason: str) -> dict[str, Decimal]:
     """Adjust the ledger to the exchange's balances, on a person's word; return by how much.
 
-    For what trading cannot explain: a deposit, a withdrawal, a trade made by hand.
+    For what trading cannot explain: a deposit, a withdrawal, a trade made by hand. What news
+    explains is booked as that first: nothing before an adjustment is looked for again.
     """
     if not reason.strip():
         raise ValueError("an adjustment needs a reason")
+    _compare(engine, exchange)
     at = exchange.time()
     theirs = exchange.balances()
     with Session(engine) as session, session.begin():

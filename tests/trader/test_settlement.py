@@ -249,6 +249,24 @@ def test_a_deposit_is_accepted_on_a_person_s_word(engine, paper, exchange, recon
         assert reads.adjustments(session)[0].reason == "deposit"
 
 
+@pytest.mark.usefixtures("opened")
+def test_accepting_a_deposit_books_a_trade_nobody_told_us_about_as_a_trade(
+    engine, paper, exchange, reconcile
+):
+    one = intend(engine, order())
+    paper.fill_on_arrival = Decimal(4)
+    exchange.place(one)
+    paper.balances["ZUSD"] += 500
+    paper.now += 3
+
+    changes = settlement.accept(engine, exchange, who="anna", reason="deposit")
+
+    assert changes == {"USD": 500}
+    assert_settled(engine, paper, reconcile)
+    with Session(engine) as session:
+        assert accounts.held(session, "XRP/USD") == 4
+
+
 def test_an_exchange_that_does_not_answer_changes_nothing(engine, paper, reconcile):
     paper.before["BalanceEx"] = (503, "")
 
