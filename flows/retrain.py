@@ -182,6 +182,7 @@ def adopt(
             registered.version,
             promote_first=promote_first,
             at=window.end,
+            now=datetime.now(UTC),
         )
     return outcome_of(candidate, registered, adopted)
 

@@ -45,6 +45,7 @@ def adopt(
     *,
     promote_first: bool,
     at: datetime,
+    now: datetime,
 ) -> Adopted:
     """Promote a market's first model if that is wished, or compare a later one in shadow.
 
@@ -55,6 +56,7 @@ def adopt(
         number: The version just registered.
         promote_first: Whether the first version to pass its gate goes live unasked.
         at: The exchange's time, at which an experiment would start.
+        now: Our time, at which a promotion goes on record.
     """
     found = store.version(client, symbol, number)
     champion = store.production_version(client, symbol)
@@ -75,7 +77,7 @@ def adopt(
         found,
         who="policy",
         reason="it is the first version to pass its gate, and nothing was in production",
-        at=at,
+        at=now,
     )
     return Adopted(
         promoted=True, experiment_id=None, reason=f"version {number} goes into production"

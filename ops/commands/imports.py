@@ -224,12 +224,14 @@ def _check(tables: list[Table], check: Check, *, skip: bool) -> dict[Table, Insp
     """Look at every line before any bar is recorded.
 
     Raises:
-        FileRefused: There are bad lines, and they are not to be skipped.
+        FileRefused: There is no line, or there are bad ones, which are not to be skipped.
     """
     checked = {}
     for table in tables:
         with progress.shown(f"checking {table}", table.part.size) as tell:
             checked[table] = check(table.part, table.interval, tell)
+    if not any(one.bars or one.bad for one in checked.values()):
+        raise FileRefused(f"{tables[0].part.path} holds no line")
     spoilt = [(table, one) for table, one in checked.items() if one.bad]
     for table, inspection in spoilt:
         click.echo(f"{table.part}: {inspection.bad} bad lines of {inspection.bars}", err=True)

@@ -89,6 +89,7 @@ def read_again(engine, run_id):
 def test_the_first_model_goes_live_and_the_next_ones_are_put_to_the_test(market, engine):
     bars = markets.planted(1, days=7)
     market("XRP/USD", bars)
+    began = datetime.now(UTC)
 
     first = retrain("XRP/USD", days=7, trials=3, promote_first=True)
     second = retrain("XRP/USD", days=7, trials=3, until=bars.index[-60], promote_first=True)
@@ -111,6 +112,7 @@ def test_the_first_model_goes_live_and_the_next_ones_are_put_to_the_test(market,
     (promotion,) = rows(engine, PromotionRow)
     assert (promotion.to_version, promotion.who) == (first.version, "policy")
     assert promotion.evidence["gate"] == "passed"
+    assert began < promotion.at < datetime.now(UTC)
     (experiment,) = rows(engine, ExperimentRow)
     assert experiment.id == second.experiment_id
     assert (experiment.control_version, experiment.treatment_version) == (1, 2)

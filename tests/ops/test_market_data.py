@@ -458,3 +458,13 @@ def test_progress_is_a_bar_in_a_terminal(capsys):
         tell(25)
 
     assert "work" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["kraken-ohlcvt", "kraken-trades"])
+def test_a_dump_without_a_line_is_refused(friday, tmp_path, kind):
+    empty = tmp_path / "XRPUSD_1.csv"
+    empty.touch()
+
+    code, output, complaint = friday("import", kind, empty)
+
+    assert (code, output, complaint) == (2, "", f"{empty} holds no line\n")
