@@ -45,6 +45,8 @@ def take_up(
     event = _fits(event, interval)
     if event.role == PRODUCTION:
         _record_wish(session, event, at)
+        if _is_live(roster, event):
+            return []
     if isinstance(event, ModelLoaded) and event.role == PRODUCTION:
         event = _unless_rolled_back(session, event)
     if isinstance(event, ModelLoaded) and event.role != PREVIOUS:
@@ -117,6 +119,16 @@ def _stand_in(
     return model
 
 
+def _is_live(roster: Roster, event: ModelEvent) -> bool:
+    """Tell whether the registry does no more than to confirm the copy that was begun with."""
+    live = roster.models.get(PRODUCTION)
+    return (
+        isinstance(event, ModelLoaded)
+        and live is not None
+        and (live.version, id(live.served)) == (event.version, id(event.served))
+    )
+
+
 def _fits(event: ModelEvent, interval: timedelta) -> ModelEvent:
     if not isinstance(event, ModelLoaded):
         return event
@@ -138,6 +150,7 @@ def _refusal(event: ModelLoaded, reason: str) -> ModelRefused:
         run_id=event.run_id,
         reason=reason,
         evidence=event.evidence,
+        is_copy=event.is_copy,
     )
 
 
@@ -158,7 +171,12 @@ def _record(
 
 
 def _record_wish(session: Session, event: ModelEvent, at: datetime) -> None:
-    """Write down what was done to the alias, unless who did it already has."""
+    """Write down what was done to the alias, unless who did it already has.
+
+    A copy on disk tells what the alias was when it was last looked at, and nothing of since.
+    """
+    if not isinstance(event, ModelWithdrawn) and event.is_copy:
+        return
     # Whoever promotes with a reason has not committed it when the alias moves: wait for it.
     promotions.lock(session)
     latest = promotions.wanted(session, event.symbol)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLoaded:
-    """A version passed every check and may score bars, the previous one if called upon."""
+    """A version passed every check and may score bars, the previous one if called upon.
+
+    A copy comes from disk: whether anybody still wants it the registry has yet to say.
+    """
 
     symbol: str
     role: str
@@ -23,13 +26,14 @@ class ModelLoaded:
     artifact_sha256: str
     evidence: dict[str, str]
     served: ServedModel
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRefused:
     """A version failed a check; whatever ran before it runs on.
 
-    `model` is there if nothing is wrong but that it was rolled back from.
+    `model` is there if nothing is wrong but that it was rolled back from. A copy is one on disk.
     """
 
     symbol: str
@@ -39,6 +43,7 @@ class ModelRefused:
     reason: str
     evidence: dict[str, str] = field(default_factory=dict)
     model: ModelLoaded | None = None
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from market import features
@@ -34,7 +34,9 @@ class Version:
     tags: dict[str, str]
 
 
-def verify(symbol: str, role: str, version: Version, files: dict[str, bytes]) -> ModelEvent:
+def verify(
+    symbol: str, role: str, version: Version, files: dict[str, bytes]
+) -> ModelLoaded | ModelRefused:
     """Check a version's files against its tags, its contract and its golden vectors."""
     try:
         served = load(
@@ -136,7 +138,7 @@ class ModelCache:
         content = json.loads(path.read_text())
         version = Version(number=content["version"], run_id=content["run_id"], tags=content["tags"])
         files = {name: bytes.fromhex(raw) for name, raw in content["files"].items()}
-        return verify(symbol, role, version, files)
+        return replace(verify(symbol, role, version, files), is_copy=True)
 
     def _keep_spare(self, symbol: str) -> None:
         try:

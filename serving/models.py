@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +133,7 @@ class ModelWatch:
         self._period = period_seconds
         self._seen: dict[tuple[str, str], int] = {}
         self._refused: dict[tuple[str, str], Override | None] = {}
+        self._unconfirmed: dict[str, ModelLoaded] = {}
         self._said: dict[str, str] = {}
         self._twins: dict[str, tuple[str, int] | None] = {}
         self._stopping = threading.Event()
@@ -147,6 +149,7 @@ class ModelWatch:
                 self._events.put(cached)
             if isinstance(cached, ModelLoaded):
                 self._seen[symbol, PRODUCTION] = cached.version
+                self._unconfirmed[symbol] = cached
         self._thread.start()
 
     def stop(self) -> None:
@@ -205,6 +208,9 @@ class ModelWatch:
 
     def _change(self, symbol: str, role: str, wanted: int | None) -> None:
         known = wanted == self._seen.get((symbol, role))
+        copy = self._unconfirmed.pop(symbol, None) if role == PRODUCTION else None
+        if known and copy is not None:
+            self._events.put(replace(copy, is_copy=False))
         if known and (wanted is None or (symbol, role) not in self._refused):
             return
         if wanted is None:

@@ -216,6 +216,24 @@ def test_a_start_without_a_registry_has_the_good_model_and_the_one_before(
     assert told == [(ModelLoaded, "previous", 1), (ModelLoaded, "production", 2)]
 
 
+def test_the_registrys_first_word_confirms_the_copy_that_a_start_began_with(
+    registry, events, tmp_path, artifact
+):
+    ModelCache(tmp_path).keep("XRP/USD", *artifact(2))
+    registry.away = True
+    watch = ModelWatch(registry, ModelCache(tmp_path), ("XRP/USD",), events)
+    watch.start()
+    watch.stop()
+    (copy,) = drained(events)
+
+    registry.away, registry.pointed = False, {"production": 2}
+    watch._follow("XRP/USD")
+    watch._follow("XRP/USD")
+
+    assert copy.is_copy
+    assert drained(events) == [replace(copy, is_copy=False)]
+
+
 def drained(events):
     found = []
     while not events.empty():

@@ -269,6 +269,24 @@ def test_what_somebody_does_in_mlflow_is_on_record_refused_or_not(session, desk,
 
 
 @pytest.mark.usefixtures("before")
+def test_a_copy_on_disk_promotes_nothing_and_counts_once_the_registry_confirms_it(session, sound):
+    model = loaded(verified(sound), 1)
+    promote(session, 2)  # by a command, while the trader is down
+    again = Desk(instrument=XRP, interval=MINUTE, trusted=True)
+    told = entries(session)
+
+    take_up(session, again, replace(model, is_copy=True))
+    assert scores(session, again) == [("production", 1)]
+    assert entries(session) == told
+
+    conduct, done = again.roster.conduct["production"], history(session)
+    take_up(session, again, model)  # the alias was moved back by hand
+    assert entries(session) == [*told, ("promoted", 2, 1, "somebody in MLflow")]
+    assert again.roster.conduct["production"] is conduct
+    assert history(session) == done
+
+
+@pytest.mark.usefixtures("before")
 def test_that_the_trader_left_a_version_is_on_record_and_a_restart_does_not_promote_it(
     session, desk, broken, capsys
 ):
