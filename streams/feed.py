@@ -215,19 +215,18 @@ class Feed:
                 self._report_hole(market, found[0].trade_id)
             elif "trade" in market.waiting:
                 continue
-            self._take(market, found)
-            if snapshot and "trade" in market.waiting:
+            whole = self._take(market, found)
+            if snapshot and whole and "trade" in market.waiting:
                 self._arrived(market, "trade")
 
     def _report_hole(self, market: _Market, first_id: int) -> None:
         known = market.last_trade_id
         if known is not None and first_id > known + 1:
-            self._events.append(
-                TradesMissed(symbol=market.symbol, after_id=known, before_id=first_id)
-            )
+            missed = TradesMissed(symbol=market.symbol, after_id=known, before_id=first_id)
+            self._events.append(missed)
             market.last_trade_id = first_id - 1
 
-    def _take(self, market: _Market, rows: list[wire.TradeRow]) -> None:
+    def _take(self, market: _Market, rows: list[wire.TradeRow]) -> bool:
         for row in rows:
             known = market.last_trade_id
             if known is not None and row.trade_id <= known:
@@ -235,10 +234,11 @@ class Feed:
             if known is not None and row.trade_id != known + 1:
                 reason = f"expected trade {known + 1}, received {row.trade_id}"
                 self._distrust(market, "trade", reason)
-                return
+                return False
             market.last_trade_id = row.trade_id
             self._events.append(Traded(trade=self._trade(row)))
             self._advance(row.timestamp)
+        return True
 
     def _trade(self, row: wire.TradeRow) -> Trade:
         try:

@@ -154,6 +154,21 @@ def test_a_hole_too_long_for_the_snapshot_is_reported():
     assert feed.trusted("XRP/USD")
 
 
+def test_a_snapshot_with_a_hole_of_its_own_is_not_trusted():
+    feed = a_feed()
+    feed.receive(book_text("snapshot", **BOOK), 0.1)
+    asked(feed)
+
+    found = feed.receive(trade_text("snapshot", [*range(51, 71), *range(72, 101)]), 0.1)
+
+    assert kinds(found) == [Traded] * 20
+    assert not feed.trusted("XRP/USD")
+    assert asked(feed) == [("unsubscribe", "trade"), ("subscribe", "trade")]
+    assert feed.receive(trade_text("snapshot", range(71, 101)), 0.2)[-1] == Trusted(
+        symbol="XRP/USD"
+    )
+
+
 def test_the_next_connection_goes_on_where_the_last_one_ended():
     following = a_feed(trade_ids=live().last_trade_ids())
 
