@@ -62,7 +62,7 @@ class ExecutionFeed:
         self.heard = at
         try:
             return self._read(wire.read(text))
-        except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+        except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError) as error:
             self._break(f"a message of no known shape: {text[:120]!r} ({error})")
 
     def tick(self, now: float) -> None:

@@ -109,7 +109,7 @@ class Feed:
         try:
             message = wire.read(text)
             self._dispatch(message)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             self._break(f"a message of no known shape: {text[:120]!r} ({error})")
         events, self._events = self._events, []
         return events

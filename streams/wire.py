@@ -70,6 +70,7 @@ def read(text: str | bytes) -> Message:
 
     Raises:
         msgspec.DecodeError: It is not JSON, or not of this shape.
+        RecursionError: It is nested deeper than anything the exchange says.
     """
     return _message.decode(text)
 

@@ -140,6 +140,11 @@ def test_nonsense_and_refusals_break_the_feed(text):
         a_feed().receive(text, 0.1)
 
 
+def test_a_message_nested_without_end_breaks_the_feed_and_not_its_thread():
+    with pytest.raises(FeedBroken, match="no known shape"):
+        a_feed().receive('{"channel":"executions","data":' + "[" * 100_000, 0.1)
+
+
 def test_what_needs_no_answer_gets_none():
     feed = a_feed()
     status = '{"channel":"status","type":"update","data":[{"system":"online"}]}'

@@ -271,6 +271,11 @@ def test_nonsense_breaks_the_feed(text):
     assert not feed.trusted("XRP/USD")
 
 
+def test_a_message_nested_without_end_breaks_the_feed_and_not_its_thread():
+    with pytest.raises(FeedBroken, match="no known shape"):
+        live().receive('{"channel":"book","data":' + "[" * 100_000, 0.2)
+
+
 @pytest.mark.parametrize("price", ["-1", "1e400", '"NaN"', "2.123456"])
 def test_an_impossible_price_in_a_book_is_not_trusted(price):
     text = book_text("update", bids=BOOK["bids"], after=BOOK).replace("2.09000", price)
