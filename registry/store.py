@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import requests
 
@@ -228,10 +229,19 @@ def translated(what: str) -> Iterator[None]:
     except _refusals() as error:
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}:
             raise VersionUnknown(f"the registry does not have {what}") from error
-        cause = str(error.message).strip().splitlines()[0]
+        cause = _silence(error.__context__) or str(error.message).strip().splitlines()[0]
         raise RegistryUnreachable(f"the model registry failed on {what}: {cause}") from error
     except (OSError, requests.RequestException) as error:
-        raise RegistryUnreachable(f"the model registry failed on {what}: {error}") from error
+        cause = _silence(error) or str(error)
+        raise RegistryUnreachable(f"the model registry failed on {what}: {cause}") from error
+
+
+def _silence(error: BaseException | None) -> str | None:
+    """Return who does not answer, if that is what is wrong."""
+    if not isinstance(error, requests.ConnectionError | requests.Timeout):
+        return None
+    asked = urlsplit(str(error.request.url)) if error.request is not None else None
+    return f"nothing answers at {asked.scheme}://{asked.netloc}" if asked else "it does not answer"
 
 
 def _refusals() -> tuple[type[Answered], ...]:

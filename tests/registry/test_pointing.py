@@ -112,6 +112,13 @@ def test_an_answer_that_is_no_answer_is_told(settings):
     with pytest.raises(RegistryUnreachable, match="it answered 404"):
         store.version(elsewhere, SYMBOL, 1)
 
-    nobody = Pointer(settings.model_copy(update={"tracking_uri": "http://127.0.0.1:1"}))
-    with pytest.raises(RegistryUnreachable, match="failed on XRP/USD"):
-        store.version(nobody, SYMBOL, 1)
+
+@pytest.mark.parametrize("opened", [Pointer, store.open_registry])
+def test_where_nothing_answers_the_address_is_told_and_no_more(settings, opened):
+    nobody = opened(settings.model_copy(update={"tracking_uri": "http://127.0.0.1:1"}))
+
+    with pytest.raises(RegistryUnreachable) as refused:
+        store.aliases(nobody, SYMBOL)
+
+    said = "the model registry failed on XRP/USD: nothing answers at http://127.0.0.1:1"
+    assert str(refused.value) == said
