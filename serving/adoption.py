@@ -59,7 +59,7 @@ def adopt(
         now: Our time, at which a promotion goes on record.
     """
     found = store.version(client, symbol, number)
-    champion = store.production_version(client, symbol)
+    champion = _in_production(session, client, symbol)
     if not found.passed:
         return _left(f"version {number} stays on record")
     if champion == number:
@@ -106,7 +106,7 @@ def promote(
             did, and there is nothing to override.
         RegistryUnreachable: MLflow does not answer.
     """
-    before = store.production_version(client, found.symbol)
+    before = _in_production(session, client, found.symbol)
     word = Override(who=who, why=reason) if override else None
     evidence = {} if word is None else {overriding.OVERRIDE: str(word)}
     _write_down(
@@ -135,7 +135,7 @@ def roll_back(
         RegistryUnreachable: MLflow does not answer.
     """
     pointed = store.aliases(client, symbol)
-    current = store.production_version(client, symbol)
+    current = _in_production(session, client, symbol)
     if current is None:
         raise PromotionRefused(f"nothing of {symbol} is in production")
     known = tenure.promoted_before(session, symbol, current)
@@ -157,7 +157,7 @@ def roll_back(
         evidence={tenure.ROLLED_BACK_FROM: current},
         at=at,
     )
-    return store.restore(client, symbol, before)
+    return store.restore(client, symbol, before, left=current)
 
 
 def refuse(
@@ -194,6 +194,17 @@ def _write_down(
     )
 
 
+def _in_production(session: Session, client: MlflowClient, symbol: str) -> int | None:
+    """Return the version that is to trade: where alias and stage differ, what the trader noticed.
+
+    It knows which was moved last, and the registry does not.
+    """
+    named = store.production_version(client, symbol)
+    latest = promotions.wanted(session, symbol)
+    staged = store.staged_version(client, symbol)
+    return latest if latest is not None and latest == staged else named
+
+
 def _left(reason: str) -> Adopted:
     return Adopted(promoted=False, experiment_id=None, reason=reason)
 
@@ -212,6 +223,7 @@ def _compare(
         )
     from experiments.planning import terms  # noqa: PLC0415 - scipy; a rollback cannot wait for it
 
+    _end_what_cannot_go_on(session, client, champion, at)
     agreed = terms(horizon_bars=int(challenger.tags["horizon_bars"]))
     started = evidence.start_experiment(
         session,
@@ -235,3 +247,21 @@ def _compare(
         experiment_id=started,
         reason=f"version {challenger.version} is now compared with version {champion.version}",
     )
+
+
+def _end_what_cannot_go_on(
+    session: Session, client: MlflowClient, champion: RegisteredVersion, at: datetime
+) -> None:
+    """Stop the running experiment if the trader no longer scores both of its versions."""
+    running = evidence.running_experiment(session, champion.symbol)
+    if running is None:
+        return
+    challenger = store.aliases(client, champion.symbol).get(store.CHALLENGER)
+    if (running.control_version, running.treatment_version) != (champion.version, challenger):
+        evidence.stop_experiment(
+            session,
+            running.id,
+            at=at,
+            conclusion=f"version {running.treatment_version} no longer challenges version "
+            f"{running.control_version} in production",
+        )

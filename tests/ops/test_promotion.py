@@ -1,6 +1,7 @@
 """Going back to the version before is one command, on record, and never leads to a bad one."""
 
 import itertools
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -11,10 +12,11 @@ from ops import promotion
 from registry import store
 from registry.errors import PromotionRefused
 from registry.settings import ModelRegistrySettings
-from serving import tenure
+from serving import adoption, tenure
 from sql import promotions
-from sql.tables import PromotionRow
+from sql.tables import ExperimentRow, PromotionRow
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NUMBERS = itertools.count(1)
 
 
@@ -118,6 +120,31 @@ def test_a_version_that_the_trader_took_up_after_all_is_gone_back_to(registry, e
     assert roll_back(engine, registry, three).version == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*stage:FutureWarning")
+def test_what_was_moved_by_stage_after_the_alias_is_what_is_left(registry, engine, three):
+    registry.transition_model_version_stage(three.replace("/", "-").lower(), "2", "Production")
+    with Session(engine) as session, session.begin():  # the trader noticed
+        promotions.record(
+            session,
+            symbol=three,
+            action=promotions.PROMOTED,
+            from_version=3,
+            to_version=2,
+            who="somebody in MLflow",
+            reason="by its stage",
+            evidence={},
+            at=promotions.last(session, three).at,
+        )
+
+    done = roll_back(engine, registry, three)
+
+    assert (done.version, store.production_version(registry, three)) == (3, 3)
+    with Session(engine) as session:
+        last = promotions.last(session, three)
+    assert (last.from_version, last.to_version) == (2, 3)
+    assert last.evidence["rolled_back_from"] == 2
+
+
 def test_where_the_trader_refused_all_that_was_before_nothing_moves(registry, engine, three):
     for version in (1, 2):
         tell(engine, three, version, "refused")
@@ -156,3 +183,30 @@ def test_what_was_tried_and_refused_is_on_record_with_who_tried(registry, engine
 def test_where_nothing_is_in_production_there_is_nothing_to_roll_back(registry, engine):
     with pytest.raises(PromotionRefused, match="nothing of BTC/USD is in production"):
         roll_back(engine, registry, "BTC/USD")
+
+
+def test_a_comparison_that_a_promotion_ended_keeps_no_later_version_waiting(registry, engine):
+    symbol, terms = "DOT/USD", {"cost": "0.005", "horizon_bars": "10", "interval_seconds": "60"}
+    registry.create_registered_model("dot-usd")
+    for _ in range(4):
+        registry.create_model_version("dot-usd", "file:///nowhere", tags=terms | {"gate": "passed"})
+    act(promotion.promote, engine, registry, symbol, 1)
+
+    def adopt(number):
+        with Session(engine) as session, session.begin():
+            return adoption.adopt(
+                session, registry, symbol, number, promote_first=False, at=NOON, now=NOON
+            )
+
+    assert adopt(2).experiment_id is not None
+    assert "another experiment is running" in adopt(3).reason
+
+    act(promotion.promote, engine, registry, symbol, 2)
+    roll_back(engine, registry, symbol)
+
+    assert adopt(4).experiment_id is not None
+    with Session(engine) as session:
+        first, second = session.scalars(select(ExperimentRow).order_by(ExperimentRow.id)).all()
+    assert (first.treatment_version, first.state) == (2, "stopped")
+    assert first.conclusion == "version 2 no longer challenges version 1 in production"
+    assert (second.treatment_version, second.state) == (4, "running")
