@@ -216,7 +216,9 @@ class Feed:
             elif "trade" in market.waiting:
                 continue
             whole = self._take(market, found)
-            if snapshot and whole and "trade" in market.waiting:
+            if not snapshot:  # what was traded before we asked does not tell the time
+                self._advance(found[-1].timestamp)
+            elif whole and "trade" in market.waiting:
                 self._arrived(market, "trade")
 
     def _report_hole(self, market: _Market, first_id: int) -> None:
@@ -237,7 +239,6 @@ class Feed:
                 return False
             market.last_trade_id = row.trade_id
             self._events.append(Traded(trade=self._trade(row)))
-            self._advance(row.timestamp)
         return True
 
     def _trade(self, row: wire.TradeRow) -> Trade:

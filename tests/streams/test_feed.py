@@ -113,6 +113,16 @@ def test_a_clock_that_leaps_breaks_the_feed():
         feed.receive(json.dumps(later), 0.2)
 
 
+def test_a_market_that_has_not_traded_for_hours_does_not_make_the_clock_leap():
+    feed = a_feed()
+
+    feed.receive(trade_text("snapshot", [7], at="2026-01-01T09:00:00Z"), 0.1)
+    feed.receive(book_text("snapshot", **BOOK), 0.1)
+
+    assert feed.trusted("XRP/USD")
+    assert feed.exchange_time == HALF_PAST
+
+
 def test_a_message_that_is_neither_a_snapshot_nor_an_update_breaks_the_feed():
     text = book_text("update", bids=BOOK["bids"], after=BOOK).replace("update", "upd")
 
@@ -339,6 +349,7 @@ def test_a_recorded_stream_is_trusted_from_its_first_message_to_its_last():
         recorded("python-kraken-sdk/orderbook-v2.json").read_bytes(), type=Stream
     )
     feed = Feed({"BTC/USD": instrument(symbol="BTC/USD", price_decimals=1)}, heard=0.0)
+    feed.receive('{"method":"pong","time_out":"2026-01-01T12:00:00.5Z"}', 0.0)
     feed.receive(trade_text("snapshot", [1]).replace("XRP", "BTC"), 0.0)
 
     events = [e for raw in [stream.init, *stream.updates] for e in feed.receive(bytes(raw), 0.1)]
