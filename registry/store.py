@@ -118,7 +118,7 @@ def production_version(client: MlflowClient, symbol: str) -> int | None:
 
     Without the alias the stage Production of MLflow's older interface counts.
     """
-    return aliases(client, symbol).get(PRODUCTION) or _staged(client, symbol)
+    return aliases(client, symbol).get(PRODUCTION) or staged_version(client, symbol)
 
 
 def versions(client: MlflowClient, symbol: str) -> list[RegisteredVersion]:
@@ -184,7 +184,7 @@ def promote(
     if override is not None:
         with translated(symbol):
             client.set_model_version_tag(name, str(number), overriding.OVERRIDE, str(override))
-    staged = _staged(client, symbol)
+    staged = staged_version(client, symbol)
     before = pointed.get(PRODUCTION) or staged
     with translated(symbol):
         if before not in {None, number}:
@@ -197,23 +197,23 @@ def promote(
     return Promoted(symbol=symbol, version=number, previous=before)
 
 
-def restore(client: MlflowClient, symbol: str, number: int) -> Promoted:
+def restore(client: MlflowClient, symbol: str, number: int, *, left: int | None = None) -> Promoted:
     """Make an earlier version the production one again.
 
-    The one it takes over from is not remembered: a rollback must not lead back to it. Nor is
-    a word that its gate shall not count: who wants it back has to give another.
+    The one it takes over from, `left` or the alias's, is not remembered: a rollback must not lead
+    back to it. Nor is a word that its gate shall not count: who wants it back gives another.
 
     Raises:
         VersionUnknown: The registry does not have it.
         PromotionRefused: Its gate did not let it pass.
     """
     restored = promote(client, symbol, number)
-    name, left = model_name(symbol), restored.previous
+    name, left = model_name(symbol), left or restored.previous
     with translated(symbol):
         client.delete_registered_model_alias(name, PREVIOUS)
         if left is not None and overriding.OVERRIDE in version(client, symbol, left).tags:
             client.delete_model_version_tag(name, str(left), overriding.OVERRIDE)
-    return restored
+    return Promoted(symbol=symbol, version=number, previous=left)
 
 
 @contextmanager
@@ -261,7 +261,8 @@ def _check_gate(wanted: RegisteredVersion, override: Override | None) -> None:
         )
 
 
-def _staged(client: MlflowClient, symbol: str) -> int | None:
+def staged_version(client: MlflowClient, symbol: str) -> int | None:
+    """Return the version in stage Production of MLflow's older interface, if one is."""
     try:
         with translated(symbol):
             found = client.get_registered_model(model_name(symbol)).latest_versions
