@@ -181,9 +181,9 @@ class Feed:
             if wrong:
                 self._distrust(market, "book", wrong)
                 continue
+            self._quote(market, update.timestamp)
             if snapshot:
                 self._arrived(market, "book")
-            self._quote(market, update.timestamp)
 
     def _quote(self, market: _Market, at: datetime | None) -> None:
         at = at or self.exchange_time

@@ -101,7 +101,7 @@ def test_a_wrong_checksum_costs_the_symbol_its_trust_until_the_next_snapshot():
     assert "checksum" in lost[0].reason
     assert asked(feed) == [("unsubscribe", "book"), ("subscribe", "book")]
     assert ignored == []
-    assert kinds(found) == [Trusted, BookChanged]
+    assert kinds(found) == [BookChanged, Trusted]
 
 
 def test_a_clock_that_leaps_breaks_the_feed():
@@ -111,6 +111,16 @@ def test_a_clock_that_leaps_breaks_the_feed():
 
     with pytest.raises(FeedBroken, match="leapt"):
         feed.receive(json.dumps(later), 0.2)
+
+
+def test_no_book_is_trusted_before_its_new_prices_are_told():
+    feed = live()
+    feed.receive(book_text("update", **BOOK, wrong=1), 0.2)
+    fallen = {"bids": [("1.09000", "5.00000000")], "asks": [("1.10000", "7.50000000")]}
+
+    quote, trusted = feed.receive(book_text("snapshot", **fallen), 0.3)
+
+    assert (quote.bid, trusted) == (Decimal("1.09"), Trusted(symbol="XRP/USD"))
 
 
 def test_a_market_that_has_not_traded_for_hours_does_not_make_the_clock_leap():
