@@ -85,7 +85,7 @@ def parse(raw: bytes) -> Contract:
     """
     try:
         contract = msgspec.json.decode(raw, type=Contract)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactRefused(f"contract.json is not a contract: {error}") from None
     if to_json(contract) != raw:
         raise ArtifactRefused("contract.json holds something besides a contract's own fields")

@@ -218,7 +218,7 @@ def _check_features(agreed: Contract, names: tuple[str, ...], feature_hash: str)
 def _check_golden(served: ServedModel, raw: bytes) -> None:
     try:
         golden = msgspec.json.decode(raw, type=Golden)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactRefused(f"golden.json holds no golden vectors: {error}") from None
     width = served.booster.num_features()
     if width != len(served.contract.features):

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
 FILES = ("model.ubj", "contract.json", "golden.json")
 SPARES = 4  # versions beside the one in production, for going back to
-# A registry that is away, an answer of another shape than MLflow's, a cache on a full disk.
-UNUSABLE = (RegistryUnreachable, KeyError, TypeError, ValueError, AttributeError, OSError)
+# A registry that is away, an answer of another shape than MLflow's or nested too deep, a cache on
+# a full disk.
+UNUSABLE = (
+    *(RegistryUnreachable, LookupError, TypeError, ValueError),
+    *(AttributeError, RecursionError, OSError),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +135,7 @@ class ModelCache:
         """Return what the registry said at the last look, if that can be read."""
         try:
             return Signals(**json.loads(self._signals(symbol).read_text()))
-        except (OSError, TypeError, ValueError):
+        except UNUSABLE:
             return None
 
     def _load(self, path: Path, symbol: str, role: str) -> ModelEvent:
@@ -144,7 +148,7 @@ class ModelCache:
         try:
             content = self._path(symbol).read_text()
             number = int(json.loads(content)["version"])
-        except (OSError, KeyError, TypeError, ValueError):
+        except UNUSABLE:
             return  # nothing is there, or nothing worth keeping
         self._write(self._spare(symbol, number), content)
 

@@ -135,6 +135,11 @@ def test_other_features_are_refused(model, contract, golden, changed, message):
         load(model, contract, golden, **changed)
 
 
+def test_golden_vectors_nested_too_deep_are_refused(model, contract):
+    with pytest.raises(ArtifactRefused, match="no golden vectors"):
+        load(model, contract, b'{"rest":' + b"[" * 200_000 + b"]" * 200_000 + b"}")
+
+
 def test_other_calibration_than_the_golden_rows_had_is_refused(model, contract, golden):
     with pytest.raises(ArtifactRefused, match="golden row 1 scores"):
         load(model, replace(contract, platt_intercept=-0.2), golden)

@@ -114,7 +114,7 @@ def test_a_promoted_challenger_challenges_nobody(watch, registry, events):
     assert [event.role for event in drained(events)] == ["production"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 1}', "\x00"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 1}', "\x00", "[" * 100_000])
 def test_a_damaged_copy_is_refused_and_not_a_crash(tmp_path, content):
     (tmp_path / "xrp-usd.json").write_text(content)
 
