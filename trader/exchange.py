@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ccxt
 
 from market import catalogue
-from market.errors import ExchangeRefused
+from market.errors import ExchangeRefused, ExchangeUnreachable
 from market.world import REAL, World
 from trader import answers
 from trader.answers import Answer
@@ -196,8 +196,15 @@ class Exchange:
         }
 
     def websocket_token(self) -> str:
-        """Return a fresh token for the private websocket; it must be used within minutes."""
-        return str(self._ask("privatePostGetWebSocketsToken")["token"])
+        """Return a fresh token for the private websocket; it must be used within minutes.
+
+        Raises:
+            ExchangeUnreachable: The answer holds none.
+        """
+        match self._ask("privatePostGetWebSocketsToken"):
+            case {"token": str(token)}:
+                return token
+        raise ExchangeUnreachable("the exchange's answer holds no token")
 
     def _pairs(self) -> dict[str, Any]:
         pairs: dict[str, Any] = self._ask("publicGetAssetPairs")

@@ -119,6 +119,14 @@ def test_a_question_that_fails_says_whether_to_ask_again(paper, exchange):
         exchange.balances()
 
 
+@pytest.mark.parametrize("result", ["{}", "[]", '{"token": 7}'])
+def test_an_answer_without_a_token_is_asked_for_again(paper, exchange, result):
+    paper.before["GetWebSocketsToken"] = (200, f'{{"error": [], "result": {result}}}')
+
+    with pytest.raises(ExchangeUnreachable, match="no token"):
+        exchange.websocket_token()
+
+
 def test_fees_come_from_our_own_tier_as_fractions(exchange):
     (doge,) = exchange.instruments(["DOGE/USD"])
 
