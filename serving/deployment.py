@@ -45,7 +45,7 @@ def take_up(
     event = _fits(event, interval)
     if event.role == PRODUCTION:
         _record_wish(session, event, at)
-        if _is_live(roster, event):
+        if _is_live(session, roster, event):
             return []
     if isinstance(event, ModelLoaded) and event.role == PRODUCTION:
         event = _unless_rolled_back(session, event)
@@ -119,13 +119,17 @@ def _stand_in(
     return model
 
 
-def _is_live(roster: Roster, event: ModelEvent) -> bool:
-    """Tell whether the registry does no more than to confirm the copy that was begun with."""
+def _is_live(session: Session, roster: Roster, event: ModelEvent) -> bool:
+    """Tell whether the registry does no more than to confirm the copy that was begun with.
+
+    If the copy was promoted since, it begins anew.
+    """
     live = roster.models.get(PRODUCTION)
     return (
         isinstance(event, ModelLoaded)
         and live is not None
         and (live.version, id(live.served)) == (event.version, id(event.served))
+        and tenure.taken_up(session, event.symbol, event.version) is not None
     )
 
 

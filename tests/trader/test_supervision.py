@@ -15,7 +15,7 @@ from outcomes_of_ours import bar, live
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from serving import deployment
+from serving import deployment, tenure
 from serving.events import ModelLoaded, ModelWithdrawn
 from serving.model_cache import verify
 from sql import chain, promotions
@@ -279,11 +279,22 @@ def test_a_copy_on_disk_promotes_nothing_and_counts_once_the_registry_confirms_i
     assert scores(session, again) == [("production", 1)]
     assert entries(session) == told
 
-    conduct, done = again.roster.conduct["production"], history(session)
     take_up(session, again, model)  # the alias was moved back by hand
     assert entries(session) == [*told, ("promoted", 2, 1, "somebody in MLflow")]
-    assert again.roster.conduct["production"] is conduct
-    assert history(session) == done
+    assert tenure.taken_up(session, "XRP/USD", 1) is not None  # guarded from here on
+
+
+@pytest.mark.usefixtures("before")
+def test_a_copy_that_is_confirmed_goes_on_as_it_began(session, sound):
+    model = loaded(verified(sound), 1)
+    again = Desk(instrument=XRP, interval=MINUTE, trusted=True)
+    take_up(session, again, replace(model, is_copy=True))
+    told, done, conduct = entries(session), history(session), dict(again.roster.conduct)
+
+    take_up(session, again, model)
+
+    assert (entries(session), history(session)) == (told, done)
+    assert again.roster.conduct["production"] is conduct["production"]
 
 
 @pytest.mark.usefixtures("before")
