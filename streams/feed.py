@@ -216,9 +216,9 @@ class Feed:
             elif "trade" in market.waiting:
                 continue
             whole = self._take(market, found)
-            if not snapshot:  # what was traded before we asked does not tell the time
-                self._advance(found[-1].timestamp)
-            elif whole and "trade" in market.waiting:
+            if not snapshot or self.exchange_time:  # old trades alone do not tell the time
+                self._advance(max(row.timestamp for row in found))
+            if snapshot and whole and "trade" in market.waiting:
                 self._arrived(market, "trade")
 
     def _report_hole(self, market: _Market, first_id: int) -> None:

@@ -123,6 +123,15 @@ def test_no_book_is_trusted_before_its_new_prices_are_told():
     assert (quote.bid, trusted) == (Decimal("1.09"), Trusted(symbol="XRP/USD"))
 
 
+@pytest.mark.parametrize("kind", ["snapshot", "update"])
+def test_one_trade_of_a_message_from_another_day_breaks_the_feed(kind):
+    message = json.loads(trade_text(kind, [101, 102, 103]))
+    message["data"][1]["timestamp"] = "2026-01-02T12:00:00Z"
+
+    with pytest.raises(FeedBroken, match="leapt"):
+        live().receive(json.dumps(message), 0.2)
+
+
 def test_a_market_that_has_not_traded_for_hours_does_not_make_the_clock_leap():
     feed = a_feed()
 
