@@ -20,6 +20,7 @@ from registry.contract import model_name
 from registry.errors import RegistryUnreachable
 from serving.events import (
     CHALLENGER,
+    NEVER,
     PREVIOUS,
     PRODUCTION,
     ModelLoaded,
@@ -131,7 +132,10 @@ class ModelWatch:
         self._client, self._cache = client, cache
         self._symbols, self._events = tuple(symbols), events
         self._period = period_seconds
-        self._seen: dict[tuple[str, str], int] = {}
+        # That nobody holds production is to be told, too: it may have been taken away meanwhile.
+        self._seen: dict[tuple[str, str], int | None] = dict.fromkeys(
+            [(symbol, PRODUCTION) for symbol in symbols], NEVER
+        )
         self._refused: dict[tuple[str, str], Override | None] = {}
         self._unconfirmed: dict[str, ModelLoaded] = {}
         self._said: dict[str, str] = {}
@@ -194,7 +198,7 @@ class ModelWatch:
         before, self._twins[symbol] = self._twins.get(symbol), found.twin
         if found.twin is None:
             if before is not None:
-                self._seen.pop((symbol, PRODUCTION), None)  # taken up anew, with a clean slate
+                self._seen[symbol, PRODUCTION] = NEVER  # taken up anew, with a clean slate
             return False
         if found.twin != before:
             alias, version = found.twin
@@ -215,7 +219,7 @@ class ModelWatch:
             return
         if wanted is None:
             self._events.put(ModelWithdrawn(symbol=symbol, role=role))
-            del self._seen[symbol, role]
+            self._seen[symbol, role] = None
             self._refused.pop((symbol, role), None)
             if role == PRODUCTION:
                 self._cache.withdraw(symbol)

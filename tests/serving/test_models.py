@@ -178,6 +178,23 @@ def test_two_aliases_that_differ_by_case_are_refused_and_never_guessed_at(watch,
     assert [event.version for event in drained(events)] == [2]
 
 
+def test_an_alias_taken_away_while_nobody_looked_is_told_once(watch, registry, events):
+    watch._follow("XRP/USD")
+    watch._follow("XRP/USD")
+    assert drained(events) == [ModelWithdrawn(symbol="XRP/USD", role="production")]
+
+    registry.pointed = {"production": 3}
+    watch._follow("XRP/USD")
+    registry.pointed["Production"] = 4
+    watch._follow("XRP/USD")
+    registry.pointed = {}  # both between two looks
+    watch._follow("XRP/USD")
+    watch._follow("XRP/USD")
+
+    told = [type(event) for event in drained(events)]
+    assert told == [ModelRefused, ModelRefused, ModelWithdrawn]
+
+
 def test_what_cannot_be_fetched_of_one_role_holds_up_no_other(watch, registry, events, capsys):
     registry.pointed, registry.broken = {"previous": 1, "production": 3}, (1,)
     for _ in range(3):
