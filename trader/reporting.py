@@ -1,7 +1,8 @@
 """Execution reports into the record.
 
-A report of a trade without its amounts is not guessed at: a settlement has to read the trade
-from the exchange's own list, before a later report ends the order without it.
+A report of a trade without its amounts, or with impossible ones, is not guessed at: a
+settlement has to read the trade from the exchange's own list, before a later report ends the
+order without it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def record_report(session: Session, report: ExecutionReport) -> Order | None:
 
     Raises:
         IllegalTransition: The order cannot take what the report says.
-        OrderUnknown: It says that something traded, but not how much.
+        OrderUnknown: It says that something traded, but not how much, or nothing possible.
     """
     order = journal.find_order(
         session, client_order_id=report.cl_ord_id, exchange_id=report.order_id
@@ -42,7 +43,7 @@ def read(report: ExecutionReport) -> OrderEvent | None:
     """Return what a report says happened, or None if it says nothing new about an order.
 
     Raises:
-        OrderUnknown: It says that something traded, but not how much.
+        OrderUnknown: It says that something traded, but not how much, or nothing possible.
     """
     match report.exec_type:
         case "pending_new" | "new":
@@ -64,13 +65,16 @@ def _fill(report: ExecutionReport) -> Filled:
     cost, fee, exec_id = report.cost, report.fee, report.exec_id
     if quantity is None or price is None or cost is None or fee is None or exec_id is None:
         raise OrderUnknown(f"a trade of {report.order_id} was reported without its amounts")
-    return Filled(
-        at=report.at,
-        exec_id=exec_id,
-        quantity=quantity,
-        price=price,
-        cost=cost,
-        fee=fee,
-        liquidity={"m": "maker", "t": "taker"}.get(report.liquidity or "", "unknown"),
-        exchange_id=report.order_id,
-    )
+    try:
+        return Filled(
+            at=report.at,
+            exec_id=exec_id,
+            quantity=quantity,
+            price=price,
+            cost=cost,
+            fee=fee,
+            liquidity={"m": "maker", "t": "taker"}.get(report.liquidity or "", "unknown"),
+            exchange_id=report.order_id,
+        )
+    except ValueError as error:
+        raise OrderUnknown(f"a trade of {report.order_id} makes no sense: {error}") from None

@@ -127,8 +127,11 @@ def test_a_reported_fill_is_booked_once_however_often_it_is_reported(trader, eng
         assert accounts.held(session, "XRP/USD") == 10
 
 
-def test_a_trade_reported_without_its_amounts_is_read_from_the_exchanges_list_at_once(
-    trader, engine
+@pytest.mark.parametrize(
+    "amount", [{"fee": None}, {"fee": Decimal(-1)}, {"last_price": Decimal(0)}]
+)
+def test_a_trade_reported_without_sound_amounts_is_read_from_the_exchanges_list_at_once(
+    trader, engine, amount
 ):
     paper = PaperExchange()
     with serving(paper) as exchange:
@@ -140,7 +143,7 @@ def test_a_trade_reported_without_its_amounts_is_read_from_the_exchanges_list_at
         paper.do_cancelorder({"cl_ord_id": one.id})
 
         told = report("trade", exchange_id, client_order_id=one.id, fill=filled("4"))
-        trader._take(replace(told, fee=None))
+        trader._take(replace(told, **amount))
         trader._take(report("canceled", exchange_id, client_order_id=one.id))
 
     with Session(engine) as session:
