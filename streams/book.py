@@ -90,7 +90,7 @@ class Book:
 
         Raises:
             ValueError, ArithmeticError: A number is negative, huge, not a number, or
-                finer than the instrument's smallest step.
+                finer than the instrument's smallest step, or a price is zero.
         """
         self._put(self._bids, bids)
         self._put(self._asks, asks)
@@ -150,6 +150,8 @@ class Book:
         prices, quantities = self._price_steps, self._quantity_steps
         for level in levels:
             price = _steps(level.price, prices)
+            if not price:
+                raise ValueError("a price of nothing")
             if level.qty:
                 ladder.put(price, _steps(level.qty, quantities))
             else:

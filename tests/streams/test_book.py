@@ -97,7 +97,7 @@ def test_bids_that_meet_asks_are_a_crossed_book():
     assert book.crossed
 
 
-@pytest.mark.parametrize("price", ["-1", "NaN", "Infinity", "1E+400", "10.05"])
+@pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity", "1E+400", "10.05"])
 def test_an_impossible_price_is_refused(price):
     with pytest.raises((ValueError, ArithmeticError)):
         a_book().apply([BookLevel(Decimal(price), Decimal(1))], [])

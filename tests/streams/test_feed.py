@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -147,6 +148,16 @@ def test_a_message_that_is_neither_a_snapshot_nor_an_update_breaks_the_feed():
 
     with pytest.raises(FeedBroken, match="no known type"):
         live().receive(text, 0.2)
+
+
+def test_a_bid_of_nothing_is_not_trusted_though_its_checksum_is_right():
+    text = book_text("snapshot", **BOOK).replace("2.09000", "0.00000")
+    told = json.loads(text)["data"][0]["checksum"]
+    right = crc32(b"210000750000000" + b"0500000000")
+
+    (lost,) = live().receive(text.replace(str(told), str(right)), 0.2)
+
+    assert lost == Untrusted(symbol="XRP/USD", reason="the book holds nonsense: a price of nothing")
 
 
 def test_a_crossed_book_is_not_trusted():
