@@ -178,23 +178,13 @@ def promote(
         PromotionRefused: Its gate did not let it pass, and nobody overrides that; or it did,
             and there is nothing to override.
     """
-    wanted = version(client, symbol, number)
-    _check_gate(wanted, override)
-    name, pointed = model_name(symbol), aliases(client, symbol)
+    _check_gate(version(client, symbol, number), override)
     if override is not None:
         with translated(symbol):
-            client.set_model_version_tag(name, str(number), overriding.OVERRIDE, str(override))
-    staged = staged_version(client, symbol)
-    before = pointed.get(PRODUCTION) or staged
-    with translated(symbol):
-        if before not in {None, number}:
-            client.set_registered_model_alias(name, PREVIOUS, str(before))
-        client.set_registered_model_alias(name, PRODUCTION, str(number))
-        if pointed.get(CHALLENGER) == number:
-            client.delete_registered_model_alias(name, CHALLENGER)
-        if staged not in {None, number}:
-            _stage(client, name, number)
-    return Promoted(symbol=symbol, version=number, previous=before)
+            client.set_model_version_tag(
+                model_name(symbol), str(number), overriding.OVERRIDE, str(override)
+            )
+    return _move(client, symbol, number, forget=False)
 
 
 def restore(client: MlflowClient, symbol: str, number: int, *, left: int | None = None) -> Promoted:
@@ -207,13 +197,34 @@ def restore(client: MlflowClient, symbol: str, number: int, *, left: int | None 
         VersionUnknown: The registry does not have it.
         PromotionRefused: Its gate did not let it pass.
     """
-    restored = promote(client, symbol, number)
-    name, left = model_name(symbol), left or restored.previous
+    _check_gate(version(client, symbol, number), None)
+    left = left or production_version(client, symbol)
     with translated(symbol):
-        client.delete_registered_model_alias(name, PREVIOUS)
         if left is not None and overriding.OVERRIDE in version(client, symbol, left).tags:
-            client.delete_model_version_tag(name, str(left), overriding.OVERRIDE)
+            client.delete_model_version_tag(model_name(symbol), str(left), overriding.OVERRIDE)
+    _move(client, symbol, number, forget=True)
     return Promoted(symbol=symbol, version=number, previous=left)
+
+
+def _move(client: MlflowClient, symbol: str, number: int, *, forget: bool) -> Promoted:
+    name, pointed, staged = (
+        model_name(symbol),
+        aliases(client, symbol),
+        staged_version(client, symbol),
+    )
+    before = pointed.get(PRODUCTION) or staged
+    with translated(symbol):
+        # What counts comes last: whoever fails before that has moved nothing.
+        if forget:
+            client.delete_registered_model_alias(name, PREVIOUS)
+        elif before not in {None, number}:
+            client.set_registered_model_alias(name, PREVIOUS, str(before))
+        if pointed.get(CHALLENGER) == number:
+            client.delete_registered_model_alias(name, CHALLENGER)
+        client.set_registered_model_alias(name, PRODUCTION, str(number))
+        if staged not in {None, number}:
+            _stage(client, name, number)
+    return Promoted(symbol=symbol, version=number, previous=before)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from ops import promotion
 from registry import store
-from registry.errors import PromotionRefused
+from registry.errors import PromotionRefused, RegistryUnreachable
 from registry.settings import ModelRegistrySettings
 from serving import adoption, tenure
 from sql import promotions
@@ -210,3 +210,25 @@ def test_a_comparison_that_a_promotion_ended_keeps_no_later_version_waiting(regi
     assert (first.treatment_version, first.state) == (2, "stopped")
     assert first.conclusion == "version 2 no longer challenges version 1 in production"
     assert (second.treatment_version, second.state) == (4, "running")
+
+
+class Cut:
+    """A registry that is cut off once its aliases are to be tidied up."""
+
+    def __init__(self, registry):
+        self._registry = registry
+
+    def __getattr__(self, name):
+        return getattr(self._registry, name)
+
+    def delete_registered_model_alias(self, *_):
+        """Break the connection."""
+        raise OSError("connection reset")
+
+
+def test_a_rollback_that_breaks_off_has_moved_nothing(registry, engine, three):
+    with pytest.raises(RegistryUnreachable):
+        roll_back(engine, Cut(registry), three)
+
+    assert store.production_version(registry, three) == 3
+    assert roll_back(engine, registry, three).version == 2
