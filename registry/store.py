@@ -126,12 +126,8 @@ def versions(client: MlflowClient, symbol: str) -> list[RegisteredVersion]:
     pointed = aliases(client, symbol)
     with translated(symbol):
         found = client.search_model_versions(f"name = '{model_name(symbol)}'")
-        listed = [
-            _registered(client, symbol, int(one.version), pointed)
-            for one in found
-            if one.status == "READY"
-        ]
-    return sorted(listed, key=lambda one: one.version, reverse=True)
+        ready = sorted((int(one.version) for one in found if one.status == "READY"), reverse=True)
+        return [_registered(client, symbol, number, pointed) for number in ready]
 
 
 def latest_tags(client: MlflowClient, symbol: str) -> dict[str, str] | None:
@@ -165,13 +161,8 @@ def promote(
     """Make a version the production one, and remember the one before under `previous`.
 
     If a version is in stage Production this one takes its place there, so that the two ways
-    of saying it agree. Doing so twice changes nothing more.
-
-    Args:
-        client: The registry.
-        symbol: The market.
-        number: The version.
-        override: Whose word it is that its gate shall not count; it becomes the version's tag.
+    of saying it agree. Doing so twice changes nothing more. An `override`, somebody's word that
+    its gate shall not count, becomes the version's tag.
 
     Raises:
         VersionUnknown: The registry does not have it.
@@ -180,10 +171,9 @@ def promote(
     """
     _check_gate(version(client, symbol, number), override)
     if override is not None:
+        name, word = model_name(symbol), str(override)
         with translated(symbol):
-            client.set_model_version_tag(
-                model_name(symbol), str(number), overriding.OVERRIDE, str(override)
-            )
+            client.set_model_version_tag(name, str(number), overriding.OVERRIDE, word)
     return _move(client, symbol, number, forget=False)
 
 
@@ -279,8 +269,7 @@ def staged_version(client: MlflowClient, symbol: str) -> int | None:
             found = client.get_registered_model(model_name(symbol)).latest_versions
     except VersionUnknown:
         return None
-    staged = (int(one.version) for one in found if one.current_stage == "Production")
-    return next(staged, None)
+    return next((int(one.version) for one in found if one.current_stage == "Production"), None)
 
 
 def _stage(client: MlflowClient, name: str, number: int) -> None:
