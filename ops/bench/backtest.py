@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from registry.served import ServedModel
     from trader.paper import Outcome
 
-TAUGHT, FEW_TAUGHT = 14, 4  # days
+TAUGHT, FEW_TAUGHT = 14, 6  # days
 PLAYED, FEW_PLAYED = 35, 2
 TRIALS, FEW_TRIALS = 20, 2
 ROUNDS, FEW_ROUNDS = 5, 2
