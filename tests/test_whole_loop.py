@@ -37,9 +37,8 @@ CREATE TRIGGER stall BEFORE INSERT ON order_events
 """
 FROZEN = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 THAW = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-
-
 NAMES = {"ZUSD": "USD", "XXRP": "XRP", "XXDG": "DOGE"}
+RETRAININGS = 4  # the gate refuses about one in six: it is a little worse than the live model
 
 
 @pytest.fixture(scope="module")
@@ -91,29 +90,42 @@ def test_an_order_is_explained_down_to_the_data_its_model_learned_from(stack):
     assert why["events"][0]["kind"] == "intended"
 
 
-def test_an_alias_set_in_mlflow_is_live_within_ten_seconds(stack, monkeypatch):
-    stack.run_flow("retrain/xrp-usd", trials=5)
+@pytest.fixture(scope="module")
+def challenger(stack):
+    """A second model of XRP/USD that passed the gate, and its number."""
+    for _ in range(RETRAININGS):
+        stack.run_flow("retrain/xrp-usd", trials=5)
+        newest = stack.json("models", "XRP/USD")[0]
+        if newest["gate"] == "passed":
+            return newest["version"], newest["tags"]["semantic_version"]
+    raise AssertionError(f"none of {RETRAININGS} retrainings passed: {newest['tags']}")
+
+
+def test_an_alias_set_in_mlflow_is_live_within_ten_seconds(stack, challenger, monkeypatch):
+    second, number = challenger
     client = registry_client(stack, monkeypatch)
     until(
-        lambda: stack.trader()[2]["markets"]["XRP/USD"]["challenger"] == 2,
+        lambda: stack.trader()[2]["markets"]["XRP/USD"]["challenger"] == second,
         30,
         "a challenger in shadow",
     )
 
-    client.set_registered_model_alias("xrp-usd", "production", "2")
+    client.set_registered_model_alias("xrp-usd", "production", str(second))
 
-    until(lambda: stack.versions()["XRP/USD"] == 2, 10, "version 2 in the trader")
+    until(lambda: stack.versions()["XRP/USD"] == second, 10, "the challenger in the trader")
     told = stack.json("history", "XRP/USD")
     assert told["chain"]["holds"]
     made = [row for row in told["promotions"] if row["action"] == "promoted"]
     assert made[-1]["who"] == "somebody in MLflow"
-    assert made[-1]["evidence"]["semantic_version"] == "1.1.0"
+    assert made[-1]["evidence"]["semantic_version"] == number
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to look at MLflow with")
-def test_a_person_reads_the_verdict_in_mlflow_promotes_with_the_mouse_and_the_trader_swaps(stack):
+def test_a_person_reads_the_verdict_in_mlflow_promotes_with_the_mouse_and_the_trader_swaps(
+    stack, challenger
+):
     with browsing(stack.folder / "browser") as browser:
-        for wanted, number in ((1, "1.0.0"), (2, "1.1.0")):
+        for wanted, number in ((1, "1.0.0"), challenger):
             browser.open(f"{stack.settings()['MLFLOW_TRACKING_URI']}/#/models")
             browser.wait_for("xrp-usd")
             if wanted == 1:
@@ -132,19 +144,23 @@ def test_a_person_reads_the_verdict_in_mlflow_promotes_with_the_mouse_and_the_tr
             until(lambda: stack.versions()["XRP/USD"] == wanted, 10, f"version {wanted}")  # noqa: B023 - it is called at once
 
 
-def test_a_rollback_is_live_within_ten_seconds_and_the_older_stages_count_too(stack, monkeypatch):
+def test_a_rollback_is_live_within_ten_seconds_and_the_older_stages_count_too(
+    stack, challenger, monkeypatch
+):
+    second, _ = challenger
     answer = stack.friday("rollback", "XRP/USD", "--reason", "drill")
     assert answer.returncode == 0, answer.stderr
     until(lambda: stack.versions()["XRP/USD"] == 1, 10, "version 1 in the trader")
 
     client = registry_client(stack, monkeypatch)
     with pytest.warns(FutureWarning):
-        client.transition_model_version_stage("xrp-usd", "2", "Production")
+        client.transition_model_version_stage("xrp-usd", str(second), "Production")
 
-    until(lambda: stack.versions()["XRP/USD"] == 2, 10, "version 2 in the trader again")
+    until(lambda: stack.versions()["XRP/USD"] == second, 10, "the challenger in the trader again")
 
 
-def test_noise_is_refused_by_the_gate_and_by_the_trader(stack, monkeypatch):
+def test_noise_is_refused_by_the_gate_and_by_the_trader(stack, challenger, monkeypatch):
+    second, _ = challenger
     port = ports.any_free()
     noise = subprocess.Popen(
         [sys.executable, "-m", "sandbox", "--port", str(port), "--edge", "0", "--seed", "3"]
@@ -174,11 +190,11 @@ def test_noise_is_refused_by_the_gate_and_by_the_trader(stack, monkeypatch):
         10,
         "the trader's refusal",
     )
-    assert stack.versions()["XRP/USD"] == 2
+    assert stack.versions()["XRP/USD"] == second
     client.set_model_version_tag("xrp-usd", str(newest["version"]), "override", "Anna: a drill")
     until(lambda: stack.versions()["XRP/USD"] == newest["version"], 10, "it on Anna's word")
     assert stack.json("history", "XRP/USD")["promotions"][-1]["evidence"]["override"]
-    client.set_registered_model_alias("xrp-usd", "production", "2")
+    client.set_registered_model_alias("xrp-usd", "production", str(second))
     until(lambda: not stack.trader()[2]["markets"]["XRP/USD"]["refused"], 10, "peace again")
 
 
