@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Double, cast, func, literal, select
+from sqlalchemy import Double, cast, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from market.instruments import Beside
 
+LIVE = "live"  # the source of a bar that the trader saw itself
 COLUMNS = ("open", "high", "low", "close", "volume", "bought", "trades")
 BAR = """
     INSERT INTO market.price_bars (symbol, interval_seconds, start, open, high, low, close, volume,
@@ -83,9 +84,24 @@ def record_bars(session: Session, bars: Iterable[Bar], source: str) -> int:
     return len(session.execute(statement, rows).all())
 
 
-def recording(bar: Bar, source: str) -> list[Statement]:
-    """Write down one complete bar as `record_bars` does, in a trip with other statements."""
-    return [months.ensuring("price_bars", bar.start), Statement(BAR, _row(bar, source))]
+def recording(bar: Bar) -> list[Statement]:
+    """Write down a complete bar that we saw, as `record_bars` does, in a trip with others."""
+    return [months.ensuring("price_bars", bar.start), Statement(BAR, _row(bar, LIVE))]
+
+
+def withdraw(session: Session, symbol: str, interval: timedelta, at: datetime) -> None:
+    """Take our own bars off the record from the one that holds the moment on.
+
+    A trade was missing when they closed; the exchange's history gives them as they were.
+    """
+    session.execute(
+        delete(PriceBarRow).where(
+            PriceBarRow.symbol == symbol,
+            PriceBarRow.interval_seconds == interval.total_seconds(),
+            PriceBarRow.start >= interval_start(at, interval),
+            PriceBarRow.source == LIVE,
+        )
+    )
 
 
 def last_bars(

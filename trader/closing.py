@@ -69,7 +69,7 @@ def keep_bar(
     """Write a closed bar down and what the account was worth; halt where that lost too much."""
     memory = memory or Memory()
     books = outlook.open_books(session, desk, around, memory=memory, at=bar.end)
-    written, standing = history.recording(bar, "live"), books.standing
+    written, standing = history.recording(bar), books.standing
     if standing is not None:
         memory.marked(bar.end)
         written.append(accounts.equity_mark(bar.end, standing.profit))

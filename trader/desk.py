@@ -21,13 +21,13 @@ from trader.sizing import Volatility
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from decimal import Decimal
 
     from numpy.typing import NDArray
 
     from market.bars import Bar
-    from market.instruments import Beside, Instrument
+    from market.instruments import Beside, Instrument, Trade
     from streams.events import BookChanged
 
 
@@ -63,6 +63,7 @@ class Desk:
     leading: Score | None = None  # what the model in production made of the last bar
     worked: str | None = None  # an order that rests for the last bar's decision
     last_word: str = "waiting for the first bar"
+    doubtful: datetime | None = None  # when a trade was made that its bar on record misses
 
     def __post_init__(self) -> None:
         self.builder = BarBuilder(self.symbol, self.interval)
@@ -104,6 +105,20 @@ class Desk:
         self.quote = Quote(symbol=self.symbol, at=change.at, bid=change.bid, ask=change.ask)
         self.bid_depth, self.ask_depth = change.bid_depth, change.ask_depth
         self.heard = change.heard
+
+    def add(self, trade: Trade) -> list[Bar]:
+        """Take a trade and return the bars that ended before it.
+
+        One that comes after its bar has closed makes the bar doubtful, and the features cold:
+        the exchange's own history has both right.
+        """
+        late = self.builder.late
+        closed = self.builder.add(trade)
+        if self.builder.late > late:
+            self.doubtful = min(trade.at, self.doubtful or trade.at)
+            self.cool()
+            self.last_word = f"a trade of {trade.at:%H:%M:%S} came after its bar had closed"
+        return closed
 
     def cool(self) -> None:
         """Forget the features; the next complete bar warms them again."""

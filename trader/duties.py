@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from market import history
 from serving import deployment
 from trader import journal, record, settlement
 from trader.execution import OnStop
@@ -29,6 +30,7 @@ SETTLE_AFTER = settlement.GRACE + timedelta(seconds=1)  # past its deadline, an 
 def attend(trader: Trader) -> None:
     """Keep the lease and the switch, look after orders and models, and say how it stands."""
     trader.lease.check()
+    _withdraw_doubtful(trader)
     # First what a halt asks: a reconciliation may take its time.
     trader.switch.renew(trader.now(), trader.exchange_status)
     _reconsider_models(trader)
@@ -65,6 +67,14 @@ def attend(trader: Trader) -> None:
     for desk in trader.desks.values():
         late = desk.builder.late
         trader.telemetry.metrics.market(desk.symbol, trusted=desk.trusted, late_trades=late)
+
+
+def _withdraw_doubtful(trader: Trader) -> None:
+    for desk in trader.desks.values():
+        if desk.doubtful is not None:
+            with trader.lease.transaction() as session:
+                history.withdraw(session, desk.symbol, desk.interval, desk.doubtful)
+            desk.doubtful = None
 
 
 def under_way(trader: Trader) -> bool:

@@ -11,6 +11,7 @@ import queue
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
@@ -58,6 +59,7 @@ POLL = 0.2  # seconds the loop waits for an event before it looks at its own dut
 DUTIES_EVERY = 1.0  # seconds between looks at halts, the lease and unsettled orders
 OWN_GHOST = 15.0  # seconds for which the lease may be held by a connection of ours that died
 RECORD_AWAY = "the record is away"
+STRAGGLING = timedelta(seconds=0.5)  # that another channel's clock may be ahead of the trades
 DRAIN = 4.0  # seconds that orders under way are waited for after being told to stop
 
 
@@ -163,7 +165,7 @@ class Trader:
     def _get_by(self, event: object | None) -> None:
         match event:
             case Traded(trade=trade):
-                self.desks[trade.symbol].builder.add(trade)
+                self.desks[trade.symbol].add(trade)
             case ClockAdvanced(at=at):
                 self.clock.observe(at, self.world.monotonic())
             case ExecutionReport() | ModelLoaded() | ModelRefused() | ModelWithdrawn():
@@ -237,7 +239,7 @@ class Trader:
                 # A bar it closes has ended by then, whatever our own clock makes of it.
                 self.clock.observe(trade.at, self.world.monotonic())
                 desk = self.desks[trade.symbol]
-                close(self, [(desk, bar) for bar in desk.builder.add(trade)])
+                close(self, [(desk, bar) for bar in desk.add(trade)])
             case BookChanged():
                 self._quote(event)
             case ClockAdvanced(at=at):
@@ -255,7 +257,8 @@ class Trader:
         self.clock.observe(at, self.world.monotonic())
         # What traded while a market was not trusted comes before it is again.
         trusted = [desk for desk in self.desks.values() if desk.trusted]
-        close(self, ((desk, bar) for desk in trusted for bar in desk.builder.advance(at)))
+        ended = at - STRAGGLING
+        close(self, ((desk, bar) for desk in trusted for bar in desk.builder.advance(ended)))
 
     def _trust(self, event: Trusted | Untrusted | TradesMissed) -> None:
         desk = self.desks[event.symbol]

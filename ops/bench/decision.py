@@ -24,6 +24,7 @@ from ops.bench.live import XRP, Rig, rig
 from ops.bench.record import END, database, fill
 from ops.bench.timing import milliseconds, on_schedule
 from streams.events import BookChanged, ClockAdvanced, ExecutionReport
+from trader.live import STRAGGLING
 from trader.start import settle_memory
 
 if TYPE_CHECKING:
@@ -122,11 +123,11 @@ def _end(number: int) -> datetime:
 
 
 def _close(at: Rig, number: int) -> None:
-    """Let the exchange's time pass the bar's end, with a quote that has just come."""
-    end = _end(number)
-    at.clock.leap((end - at.trader.now()).total_seconds())
-    at.desk.hear(_quote(end, at.clock.now()))
-    at.trader.turn(ClockAdvanced(at=end))
+    """Let the exchange's time pass the bar's end far enough, with a quote that has just come."""
+    closed = _end(number) + STRAGGLING
+    at.clock.leap((closed - at.trader.now()).total_seconds())
+    at.desk.hear(_quote(closed, at.clock.now()))
+    at.trader.turn(ClockAdvanced(at=closed))
 
 
 def _note(offered: Offered, at: Rig, *, due: float, began: float, statements: Statements) -> None:

@@ -73,7 +73,7 @@ def test_the_closes_beside_a_bar_are_those_of_the_neighbours_bars_before(engine)
 
 
 def test_a_bar_written_on_a_trip_is_the_bar_that_is_written_alone(session):
-    run(session, [*recording(a_bar(0, "0.1234567"), "live"), *recording(a_bar(0, "9"), "live")])
+    run(session, [*recording(a_bar(0, "0.1234567")), *recording(a_bar(0, "9"))])
     record_bars(session, [a_bar(1, "0.1234567")], "test")
 
     first, second = (bar for bar, _ in last_bars(session, "XRP/USD", MINUTE, 2))

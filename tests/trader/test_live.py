@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from market import history
-from market.bars import interval_start
+from market.bars import BarBuilder, interval_start, quiet_bars
 from market.instruments import Side, Trade
 from market.world import REAL
 from serving.events import ModelRefused
@@ -21,7 +21,7 @@ from sql import reads
 from sql.errors import LeaseTaken
 from sql.lease import Lease
 from streams.clock import ExchangeClock
-from streams.events import CaughtUp, ExecutionReport, Traded
+from streams.events import CaughtUp, ClockAdvanced, ExecutionReport, Traded
 from streams.stream import Disconnected
 from telemetry.points import InfluxSettings, Telemetry
 from trader import accounts, journal, record
@@ -383,6 +383,84 @@ def test_a_bar_seen_too_late_is_left_to_the_exchanges_history(trader, engine):
     assert kept == []
     assert desk.features is None
     assert desk.last_word.endswith("was seen too late")
+
+
+START = interval_start(NOON, timedelta(minutes=1))
+
+
+def test_the_clock_of_another_channel_closes_no_bar_before_its_last_trade(trader, engine):
+    a_running_desk(trader)
+
+    trader._take(ClockAdvanced(at=START + timedelta(seconds=60.2)))
+    trader._take(traded(2, seconds=59.9))
+    trader._take(ClockAdvanced(at=START + timedelta(seconds=61)))
+
+    assert [(bar.start, bar.trades) for bar in on_record(engine)] == [(START, 2)]
+
+
+def test_a_bar_that_missed_a_trade_is_taken_off_the_record_and_its_features_forgotten(
+    trader, engine
+):
+    desk = a_running_desk(trader)
+    fetched = a_bar(START - timedelta(minutes=1))
+    with Session(engine) as session, session.begin():
+        history.record_bars(session, [fetched], "candles")
+    trader._take(ClockAdvanced(at=START + timedelta(seconds=61)))
+    assert len(on_record(engine)) == 2
+
+    trader._take(traded(2, seconds=59.9))
+    attend(trader)
+
+    assert on_record(engine) == [fetched]
+    assert desk.builder.late == 1
+    assert desk.features is None
+    assert desk.last_word.endswith(":59 came after its bar had closed")
+
+
+def test_a_trade_that_is_repeated_takes_nothing_off_the_record(trader, engine):
+    a_running_desk(trader)
+    trader._take(ClockAdvanced(at=START + timedelta(seconds=61)))
+
+    trader._take(traded(1, seconds=1))
+    attend(trader)
+
+    assert len(on_record(engine)) == 1
+
+
+def a_running_desk(trader):
+    """Return a desk that is warm and has seen the first trade of a bar."""
+    desk = Desk(instrument=XRP, interval=timedelta(minutes=1))
+    trader.desks["XRP/USD"] = desk
+    desk.trusted = True
+    desk.builder = BarBuilder("XRP/USD", desk.interval, begin=START)
+    desk.warm([(a_bar(START - timedelta(minutes=1)), (None, None))])
+    trader._take(traded(1, seconds=1))
+    return desk
+
+
+def traded(number, *, seconds):
+    return Traded(
+        trade=Trade(
+            symbol="XRP/USD",
+            trade_id=number,
+            at=START + timedelta(seconds=seconds),
+            side=Side.BUY,
+            price=Decimal(2),
+            quantity=Decimal(1),
+        )
+    )
+
+
+def a_bar(start):
+    (bar,) = quiet_bars(
+        "XRP/USD", timedelta(minutes=1), start, start + timedelta(minutes=1), Decimal(2)
+    )
+    return bar
+
+
+def on_record(engine):
+    with Session(engine) as session:
+        return [bar for bar, _ in history.last_bars(session, "XRP/USD", timedelta(minutes=1), 10)]
 
 
 def test_an_answer_that_cannot_be_leads_to_a_halt_and_not_to_an_end(trader, engine):
