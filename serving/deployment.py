@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from registry.numbering import SEMANTIC
-from serving import tenure
+from serving import copies, tenure
 from serving.events import (
     NEVER,
     PREVIOUS,
@@ -40,9 +40,19 @@ def take_up(
 
     A version made for bars of another length than `interval` is refused here, since only the
     trader knows its own; so is one that was rolled back from. If nothing is live then, the
-    version before it is.
+    version before it is. Of copies on disk the one that the record names is taken up, whichever
+    was kept for production; without it, the last before it that left in good standing.
     """
     event = _fits(event, interval)
+    if not (isinstance(event, ModelLoaded) and event.is_copy and event.role == PRODUCTION):
+        return _take_up(session, roster, event, at)
+    named = copies.named_by_record(session, roster, event)
+    if isinstance(named, ModelRefused):
+        return _do_without(session, roster, event, named, at)
+    return _take_up(session, roster, named, at)
+
+
+def _take_up(session: Session, roster: Roster, event: ModelEvent, at: datetime) -> list[ModelEvent]:
     if event.role == PRODUCTION:
         _record_wish(session, event, at)
         if _is_live(session, roster, event):
@@ -50,7 +60,8 @@ def take_up(
     if isinstance(event, ModelLoaded) and event.role == PRODUCTION:
         event = _unless_rolled_back(session, event)
     if isinstance(event, ModelLoaded) and event.role != PREVIOUS:
-        _record(session, event, "deployed", f"the registry has it as {event.role}", at)
+        source = "the record names it" if event.is_copy else f"the registry has it as {event.role}"
+        _record(session, event, "deployed", source, at)
     if not isinstance(event, ModelRefused):
         return [event]
     _record(session, event, "refused", event.reason, at)
@@ -96,6 +107,24 @@ def roll_back(session: Session, roster: Roster, role: str, fault: str, at: datet
     roster.refusals[role] = told
     sys.stderr.write(f"{roster.symbol} {role}: {told}\n")
     return halt
+
+
+def _do_without(
+    session: Session, roster: Roster, copy: ModelLoaded, named: ModelRefused, at: datetime
+) -> list[ModelEvent]:
+    """Let the version before one that is not on disk trade, if it may, and say so."""
+    stand_in, told = None, named.reason
+    if named.version != copy.version:  # else nothing is wanted
+        stand_in = _stand_in(session, roster, named.version, "not on disk", at)
+        told += (
+            ", nor one before it in good standing: nothing is bought"
+            if stand_in is None
+            else f"; version {stand_in.version}, in production before it, trades"
+        )
+        told += " until MLflow answers"
+    sys.stderr.write(f"{roster.symbol} {PRODUCTION}: version {named.version}: {told}\n")
+    said = replace(named, reason=told)
+    return [said] if stand_in is None else [stand_in, said]
 
 
 def _unless_rolled_back(session: Session, event: ModelLoaded) -> ModelEvent:

@@ -85,8 +85,13 @@ def moved(symbol: str) -> ColumnElement[bool]:
 
 def wanted(session: Session, symbol: str) -> int | None:
     """Return the version that was last wanted in production, if one is."""
-    row = _last(session, moved(symbol))
+    row = last_move(session, symbol)
     return None if row is None else row.to_version
+
+
+def last_move(session: Session, symbol: str) -> PromotionRow | None:
+    """Return the entry that says what is wanted in production; None if nothing ever was."""
+    return _last(session, moved(symbol))
 
 
 def last(session: Session, symbol: str) -> PromotionRow | None:
