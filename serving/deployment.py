@@ -21,6 +21,7 @@ from serving.events import (
     ModelRefused,
     ModelWithdrawn,
 )
+from serving.roster import refusal
 from sql import promotions
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def _take_up(session: Session, roster: Roster, event: ModelEvent, at: datetime) 
         _record(session, event, "deployed", source, at)
     if not isinstance(event, ModelRefused):
         return [event]
-    _record(session, event, "refused", event.reason, at)
+    if roster.refusals.get(event.role) != refusal(event):  # a copy's, that the registry confirms
+        _record(session, event, "refused", event.reason, at)
     stand_in = None
     if event.role == PRODUCTION and PRODUCTION not in roster.models:
         stand_in = _stand_in(session, roster, event.version, "refused", at)

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 SPARES = 4  # versions that were live before and are kept in memory
 
 
+def refusal(event: ModelRefused) -> str:
+    """Say which version was refused, and why."""
+    return f"version {event.version} refused: {event.reason}"
+
+
 @dataclass(slots=True, kw_only=True)
 class Roster:
     """Who scores a market's bars, by role, and who would instead."""
@@ -40,7 +45,7 @@ class Roster:
             case ModelLoaded(role=role):
                 self._replace(role, event)
             case ModelRefused(role=role):
-                self.refusals[role] = f"version {event.version} refused: {event.reason}"
+                self.refusals[role] = refusal(event)
                 self.set_aside = event.model if role == PRODUCTION else self.set_aside
             case _:
                 self.dismiss(event.role)

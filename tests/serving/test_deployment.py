@@ -137,6 +137,21 @@ def test_what_the_record_names_is_no_reason_to_trade_what_the_trader_itself_left
     assert "its score is nan" in again.refusals["production"]
 
 
+def test_a_copy_that_stays_out_is_refused_once_though_the_registry_confirms_it(session, sound):
+    promote(session, 1)
+    promote(session, 2)
+    roster = begin(session, sound, 2, 1)
+    deployment.roll_back(session, roster, "production", "its score is nan", NOON)
+    told = done(session)
+
+    again = begin(session, sound, 2, 1)
+    take_up(session, again, replace(sound, version=2))
+
+    assert done(session) == [*told, ("refused", 2), ("deployed", 1)]
+    assert live(again) == 1
+    assert again.set_aside.version == 2
+
+
 def test_the_registrys_first_word_is_taken_whatever_the_copies_said(session, sound):
     promote(session, 2)
     promote(session, 3)
