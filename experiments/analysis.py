@@ -115,13 +115,17 @@ class Analysis:
 def analyse(pairs: Pairs, terms: Terms, *, burn_in: int = 10) -> Analysis:
     """Judge an experiment on the scores so far, at any time and any number of times.
 
-    Only the first `cap_units` blocks count: beyond them the terms promised a verdict.
+    Only the first `cap_units` blocks count: beyond them the terms promised a verdict. Nor do
+    those after the block that gave one, so that a late look finds what an earlier one would have.
     """
     coverage = cover(pairs)
     units = block_units(pairs, terms.block_bars)[: terms.cap_units]
     path = sequential.confidence_sequence(
         units, alpha=terms.alpha, aim=terms.planned_units, burn_in=burn_in
     )
+    called = _called(path, terms)
+    if called is not None:
+        units, path = units[: called + 1], path.until(called + 1)
     decision, reason = _decide(coverage, path, terms, burn_in)
     shown = decision is not Decision.STOP and len(units) >= burn_in
     return Analysis(
@@ -202,28 +206,40 @@ def _decide(
     progress = f"{units} of {terms.planned_units} planned blocks of {terms.block_bars} bars"
     if units < burn_in:
         return Decision.UNDECIDED, f"{progress}; nothing is concluded before {burn_in}"
-    crossed = np.flatnonzero(path.p_value <= terms.alpha)
-    if len(crossed):
-        return _conclude(path, int(crossed[0]), terms)
-    interval = (
-        f"difference {path.mean[-1]:+.5f} nats a bar [{path.low[-1]:+.5f}, {path.high[-1]:+.5f}]"
-    )
+    shown = _saved(path)
+    if _called(path, terms) is not None:
+        better = path.mean[-1] > 0
+        return (Decision.PROMOTE if better else Decision.KEEP), (
+            f"the treatment forecasts {'better' if better else 'worse'}: {shown}, "
+            f"shown after {units} blocks at {100 * terms.alpha:g} % over all looks"
+        )
     if units >= terms.cap_units:
         return Decision.KEEP, (
             f"the control stays: no difference was shown within the agreed {terms.cap_units} "
-            f"blocks ({interval})"
+            f"blocks ({shown})"
         )
-    return Decision.UNDECIDED, f"{progress}; {interval} does not exclude none"
+    if path.low[-1] > 0:
+        return Decision.UNDECIDED, (
+            f"{progress}; {shown} so far, and no treatment wins before they are over"
+        )
+    return Decision.UNDECIDED, f"{progress}; {shown}, which settles nothing"
 
 
-def _conclude(path: sequential.Path, at: int, terms: Terms) -> tuple[Decision, str]:
-    better = path.mean[at] > 0
-    reason = (
-        f"the treatment forecasts {'better' if better else 'worse'} by "
-        f"{abs(path.mean[at]):.5f} nats a bar [{path.low[at]:+.5f}, {path.high[at]:+.5f}], "
-        f"shown after {at + 1} blocks at {terms.alpha:.0%} over all looks"
-    )
-    return (Decision.PROMOTE if better else Decision.KEEP), reason
+def _called(path: sequential.Path, terms: Terms) -> int | None:
+    """Return the index of the first unit at which one of the two has won.
+
+    A worse treatment is done with at once; a better one has to outlast the planned units.
+    """
+    long_enough = np.arange(1, len(path.mean) + 1) >= terms.planned_units
+    won = np.flatnonzero((path.high < 0) | ((path.low > 0) & long_enough))
+    return int(won[0]) if len(won) else None
+
+
+def _saved(path: sequential.Path) -> str:
+    low, high = path.low[-1], path.high[-1]
+    if not np.isfinite(low):
+        return "both forecast alike in every block"
+    return f"the treatment saves {path.mean[-1]:+.5f} nats a bar [{low:+.5f}, {high:+.5f}]"
 
 
 def _finite(value: float) -> float | None:

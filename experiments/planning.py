@@ -7,6 +7,7 @@ sequence; the fixed-sample plan is the usual normal approximation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from math import ceil
 
 from scipy import stats
@@ -16,6 +17,10 @@ LABEL_OVERLAPS = 8
 
 CAP_OVER_PLAN = 1.7
 """Units a confidence sequence needs, over a fixed plan's, for the same 80 % power."""
+
+SHORTEST = timedelta(days=14)
+"""What no plan is shorter than, two weeks with their weekends: a model that is badly wrong once in
+a few days looks the better one until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +32,7 @@ class Terms:
         horizon_bars: Bars from a score to its outcome.
         block_bars: Bars averaged into one unit of evidence.
         alpha: The chance of a winner that is none, over all looks together.
-        planned_units: Units a single look at the end would need.
+        planned_units: Units a single look at the end would need, and no treatment wins before.
         cap_units: Units after which the control is kept for want of evidence.
     """
 
@@ -72,18 +77,32 @@ def fixed_units(*, effect: float, deviation: float, alpha: float = 0.05, power: 
     return ceil((z * deviation / effect) ** 2)
 
 
-def terms(*, horizon_bars: int, effect_in_deviations: float = 0.2, alpha: float = 0.05) -> Terms:
+def terms(
+    *,
+    horizon_bars: int,
+    interval: timedelta,
+    effect_in_deviations: float = 0.2,
+    alpha: float = 0.05,
+) -> Terms:
     """Plan a paired comparison by log loss for labels that overlap `horizon_bars`.
 
     Without a pilot the difference is stated in standard deviations of one block: 0.2 is
-    a small effect, which on 1-minute bars and a horizon of 10 takes 11 to 19 days.
+    a small effect, which on 1-minute bars and a horizon of 10 takes 14 to 19 days.
+
+    Args:
+        horizon_bars: Bars from a score to its outcome.
+        interval: The bars' length.
+        effect_in_deviations: The smallest difference worth finding.
+        alpha: Chance of a false winner.
     """
-    planned = fixed_units(effect=effect_in_deviations, deviation=1.0, alpha=alpha)
+    block = LABEL_OVERLAPS * horizon_bars
+    needed = fixed_units(effect=effect_in_deviations, deviation=1.0, alpha=alpha)
+    planned = max(needed, ceil(SHORTEST / (block * interval)))
     return Terms(
         metric="log_loss",
         horizon_bars=horizon_bars,
-        block_bars=LABEL_OVERLAPS * horizon_bars,
+        block_bars=block,
         alpha=alpha,
         planned_units=planned,
-        cap_units=ceil(CAP_OVER_PLAN * planned),
+        cap_units=max(planned, ceil(CAP_OVER_PLAN * needed)),
     )

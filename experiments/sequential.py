@@ -46,6 +46,15 @@ class Path:
     high: NDArray[np.float64]
     p_value: NDArray[np.float64]
 
+    def until(self, count: int) -> Path:
+        """Return the path as it was after so many units."""
+        return Path(
+            mean=self.mean[:count],
+            low=self.low[:count],
+            high=self.high[:count],
+            p_value=self.p_value[:count],
+        )
+
 
 def tuning(alpha: float) -> float:
     """Return x(alpha), which makes the sequence narrowest at the unit aimed for.

@@ -8,6 +8,7 @@ transaction, and may be repeated: nothing is promoted or started twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from registry import overriding, store
@@ -224,13 +225,16 @@ def _compare(
     from experiments.planning import terms  # noqa: PLC0415 - scipy; a rollback cannot wait for it
 
     _end_what_cannot_go_on(session, client, champion, at)
-    agreed = terms(horizon_bars=int(challenger.tags["horizon_bars"]))
+    seconds = int(challenger.tags["interval_seconds"])
+    agreed = terms(
+        horizon_bars=int(challenger.tags["horizon_bars"]), interval=timedelta(seconds=seconds)
+    )
     started = evidence.start_experiment(
         session,
         symbol=challenger.symbol,
         control_version=champion.version,
         treatment_version=challenger.version,
-        interval_seconds=int(challenger.tags["interval_seconds"]),
+        interval_seconds=seconds,
         horizon_bars=agreed.horizon_bars,
         cost=float(challenger.tags["cost"]),
         block_bars=agreed.block_bars,

@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from multiprocessing import get_context
 from statistics import median
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ EQUAL, FEW_EQUAL = 600, 4
 BETTER_EVERY = 4  # one better treatment for so many equal ones
 DAYS, WARM_DAYS = 30, 1
 HORIZON = 10  # prefect.yaml
+MINUTE = timedelta(minutes=1)
 HOUR = 60  # bars
 MOST_FOOLED, LEAST_FOUND = 5.0, 80.0  # %
 KINDS = ("walk", "clustered", "fat-tailed", "bouncing")
@@ -145,7 +147,7 @@ def play(run: Run) -> Ended:
     whole = forecasters.score(bars(run), run.seed, errors, horizon=HORIZON, cost=run.cost)
     # An experiment starts when somebody has a challenger, not with a block.
     start = WARM_DAYS * markets.MINUTES_A_DAY - run.seed % HOUR
-    agreed = terms(horizon_bars=HORIZON)
+    agreed = terms(horizon_bars=HORIZON, interval=MINUTE)
     for hour in range(1, DAYS * 24 + 1):
         analysis = analyse(known(whole, start, start + hour * HOUR), agreed)
         if analysis.decision is not Decision.UNDECIDED:
@@ -155,7 +157,7 @@ def play(run: Run) -> Ended:
         number=run.number,
         kind=run.kind,
         better=run.better,
-        winner=winner(analysis, agreed.alpha),
+        winner=winner(analysis),
         days=hour / 24,
         units=analysis.units,
         effect=float(units.mean()),
@@ -180,13 +182,13 @@ def known(whole: Pairs, start: int, end: int) -> Pairs:
     )
 
 
-def winner(analysis: Analysis, alpha: float) -> str:
+def winner(analysis: Analysis) -> str:
     """Say who was called better, if anybody was."""
     if analysis.decision is Decision.STOP:
         return "stopped"
     if analysis.decision is Decision.PROMOTE:
         return "treatment"
-    return "control" if (analysis.p_value or 1.0) <= alpha else "none"
+    return "control" if analysis.high is not None and analysis.high < 0 else "none"
 
 
 def count(ended: Iterable[Ended]) -> list[Figure]:
@@ -194,7 +196,7 @@ def count(ended: Iterable[Ended]) -> list[Figure]:
     equal = [one for one in ended if not one.better]
     better = [one for one in ended if one.better]
     found = [one for one in better if one.winner == "treatment"]
-    agreed = terms(horizon_bars=HORIZON)
+    agreed = terms(horizon_bars=HORIZON, interval=MINUTE)
     return [
         _share(
             equal,

@@ -41,14 +41,79 @@ def test_a_clearly_better_treatment_is_promoted():
     assert found.effect > 0
     assert found.low is not None
     assert found.low > 0
-    assert "forecasts better by" in found.reason
+    assert "forecasts better: the treatment saves +" in found.reason
 
 
 def test_a_clearly_worse_treatment_is_not():
     found = analyse(pairs(60, treatment_noise=1.0), TERMS)
 
     assert found.decision is Decision.KEEP
-    assert "forecasts worse by" in found.reason
+    assert "forecasts worse: the treatment saves -" in found.reason
+
+
+def test_a_better_treatment_has_to_outlast_the_plan_and_a_worse_one_is_done_with_at_once():
+    better, worse = pairs(40, control_noise=1.0), pairs(40, treatment_noise=1.0)
+
+    waiting, done = analyse(better, TERMS), analyse(worse, TERMS)
+
+    assert waiting.p_value < TERMS.alpha
+    assert waiting.decision is Decision.UNDECIDED
+    assert "no treatment wins before they are over" in waiting.reason
+    assert done.decision is Decision.KEEP
+    assert done.units < TERMS.planned_units
+
+
+def bursts(blocks, *, seed):
+    """Simulate a treatment that is right but for rare hours, and a control that equals it."""
+    rng = np.random.default_rng(seed)
+    n, hour, sure = blocks * 40, 60, 3.0
+    rose = np.repeat(rng.random(n // 5 + 1) < 0.5, 5)[:n].astype(float)
+    astray = np.zeros(n)
+    for at in np.flatnonzero(rng.random(n) < 1 / (20 * 40)):
+        astray[at : at + hour] = sure * rng.choice([-1, 1])
+    usual = np.sqrt(8 * np.log(np.cosh(sure / 2)) * hour / (20 * 40))
+    return Pairs(
+        bars=np.arange(1_000_000, 1_000_000 + n),
+        control=1 / (1 + np.exp(-usual * rng.choice([-1, 1], n))),
+        treatment=1 / (1 + np.exp(-astray)),
+        rose=rose,
+    )
+
+
+def test_a_treatment_that_is_badly_wrong_at_times_seldom_wins_by_the_time_in_between():
+    long = replace(TERMS, planned_units=250, cap_units=335)
+
+    won = [analyse(bursts(335, seed=n), long).decision is Decision.PROMOTE for n in range(100)]
+    soon = [
+        analyse(bursts(335, seed=n), replace(long, planned_units=10)).decision is Decision.PROMOTE
+        for n in range(100)
+    ]
+
+    assert sum(won) <= 0.05 * 100 + 3 * 2.2  # three standard errors at a hundred
+    assert sum(soon) >= 3 * sum(won)
+
+
+def test_a_late_look_finds_what_the_looks_before_would_have():
+    whole = pairs(85, control_noise=0.7)
+    looks = (
+        analyse(
+            Pairs(
+                bars=whole.bars[:end],
+                control=whole.control[:end],
+                treatment=whole.treatment[:end],
+                rose=whole.rose[:end],
+            ),
+            TERMS,
+        )
+        for end in range(40, 85 * 40 + 1, 40)
+    )
+
+    first = next(look for look in looks if look.decision is not Decision.UNDECIDED)
+    late = analyse(whole, TERMS)
+
+    assert first.units < 85
+    told = "units", "decision", "reason", "effect", "low", "high", "p_value"
+    assert [getattr(late, name) for name in told] == [getattr(first, name) for name in told]
 
 
 def test_nothing_is_concluded_in_the_first_ten_blocks():
@@ -139,6 +204,7 @@ def test_equal_forecasts_are_no_evidence_however_many():
     assert found.decision is Decision.UNDECIDED
     assert found.p_value == pytest.approx(1.0)
     assert found.low is None
+    assert "both forecast alike in every block" in found.reason
 
 
 def test_the_verdict_does_not_change_with_the_number_of_looks():
