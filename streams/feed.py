@@ -27,6 +27,7 @@ from streams.events import (
     Trusted,
     Untrusted,
 )
+from streams.tape import Tape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,7 @@ FORGIVEN = 60.0  # seconds after which a symbol's failures no longer count
 class _Market:
     symbol: str
     book: Book
-    last_trade_id: int | None
+    tape: Tape
     waiting: dict[str, float]  # channel -> when its snapshot was asked for
     trusted: bool = False
     failures: int = 0
@@ -87,7 +88,7 @@ class Feed:
             self._markets[symbol] = _Market(
                 symbol=symbol,
                 book=book,
-                last_trade_id=self.trade_ids.get(symbol),
+                tape=Tape(self.trade_ids.get(symbol)),
                 waiting={"trade": self.heard, "book": self.heard},
             )
         for channel in ("trade", "book"):
@@ -142,8 +143,8 @@ class Feed:
 
     def last_trade_ids(self) -> dict[str, int]:
         """Return the last trade id seen of each symbol, for the feed that comes next."""
-        markets = self._markets.values()
-        return {m.symbol: m.last_trade_id for m in markets if m.last_trade_id is not None}
+        tapes = {symbol: market.tape.last_id for symbol, market in self._markets.items()}
+        return {symbol: last for symbol, last in tapes.items() if last is not None}
 
     def _dispatch(self, message: wire.Message) -> None:
         match message.channel:
@@ -212,9 +213,12 @@ class Feed:
             market = self._market(symbol)
             if snapshot:
                 found.sort(key=lambda row: row.trade_id)
-                self._report_hole(market, found[0].trade_id)
             elif "trade" in market.waiting:
                 continue
+            if market.tape.fell_back(found[-1], asked_for="trade" in market.waiting):
+                self._break(f"the trades of {symbol} are counted anew; restart the trader")
+            if snapshot:
+                self._report_hole(market, found[0].trade_id)
             whole = self._take(market, found)
             if not snapshot or self.exchange_time:  # old trades alone do not tell the time
                 self._advance(max(row.timestamp for row in found))
@@ -222,24 +226,17 @@ class Feed:
                 self._arrived(market, "trade")
 
     def _report_hole(self, market: _Market, first_id: int) -> None:
-        known = market.last_trade_id
-        if known is not None and first_id > known + 1:
+        known = market.tape.jump(first_id)
+        if known is not None:
             missed = TradesMissed(symbol=market.symbol, after_id=known, before_id=first_id)
             self._events.append(missed)
-            market.last_trade_id = first_id - 1
 
     def _take(self, market: _Market, rows: list[wire.TradeRow]) -> bool:
-        for row in rows:
-            known = market.last_trade_id
-            if known is not None and row.trade_id <= known:
-                continue
-            if known is not None and row.trade_id != known + 1:
-                reason = f"expected trade {known + 1}, received {row.trade_id}"
-                self._distrust(market, "trade", reason)
-                return False
-            market.last_trade_id = row.trade_id
-            self._events.append(Traded(trade=self._trade(row)))
-        return True
+        new, wrong = market.tape.follow(rows)
+        self._events.extend(Traded(trade=self._trade(row)) for row in new)
+        if wrong is not None:
+            self._distrust(market, "trade", wrong)
+        return wrong is None
 
     def _trade(self, row: wire.TradeRow) -> Trade:
         try:

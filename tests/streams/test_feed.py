@@ -221,6 +221,25 @@ def test_a_trade_told_twice_counts_once():
     assert live().receive(trade_text("update", [100]), 0.2) == []
 
 
+def test_trades_counted_anew_break_the_feed_and_are_not_taken_for_old_ones():
+    feed = live()
+
+    with pytest.raises(FeedBroken, match="counted anew"):
+        feed.receive(trade_text("update", [1], at="2026-01-01T12:00:07Z"), 0.2)
+
+    following = a_feed(trade_ids=feed.last_trade_ids())
+    with pytest.raises(FeedBroken, match="counted anew"):
+        following.receive(trade_text("snapshot", range(1, 9), at="2026-01-01T12:00:07Z"), 0.1)
+
+
+def test_an_old_snapshot_repeated_later_changes_nothing():
+    feed = live()
+    feed.receive(trade_text("update", [101]), 0.2)
+
+    assert feed.receive(trade_text("snapshot", range(51, 101)), 0.3) == []
+    assert feed.trusted("XRP/USD")
+
+
 def test_the_exchanges_clock_is_told_once_a_second_and_never_back():
     feed = live()
 
