@@ -66,12 +66,18 @@ class Coverage:
     """Bars that both models scored, and those that only one did.
 
     Counted from the first bar that both scored, because a version is loaded some time
-    after its experiment starts.
+    after its experiment starts; from the first bar of all while there is none.
+
+    Attributes:
+        control_blocks: Blocks in which the control scored more bars alone than the treatment.
+        treatment_blocks: The reverse.
     """
 
     both: int
     control_only: int
     treatment_only: int
+    control_blocks: int
+    treatment_blocks: int
 
     @property
     def share(self) -> float:
@@ -81,8 +87,11 @@ class Coverage:
 
     @property
     def p_value(self) -> float:
-        """How likely so one-sided a gap is if both miss scores alike."""
-        missing = (self.control_only, self.treatment_only)
+        """How likely so one-sided a gap is if both miss scores alike.
+
+        By blocks: the bars of one outage are missed together, which proves no more than one.
+        """
+        missing = (self.control_blocks, self.treatment_blocks)
         return sequential.sample_ratio_p_value(missing, (0.5, 0.5))
 
 
@@ -118,7 +127,7 @@ def analyse(pairs: Pairs, terms: Terms, *, burn_in: int = 10) -> Analysis:
     Only the first `cap_units` blocks count: beyond them the terms promised a verdict. Nor do
     those after the block that gave one, so that a late look finds what an earlier one would have.
     """
-    coverage = cover(pairs)
+    coverage = cover(pairs, terms.block_bars)
     units = block_units(pairs, terms.block_bars)[: terms.cap_units]
     path = sequential.confidence_sequence(
         units, alpha=terms.alpha, aim=terms.planned_units, burn_in=burn_in
@@ -143,16 +152,20 @@ def analyse(pairs: Pairs, terms: Terms, *, burn_in: int = 10) -> Analysis:
     )
 
 
-def cover(pairs: Pairs) -> Coverage:
+def cover(pairs: Pairs, block_bars: int) -> Coverage:
     """Count the bars that both scored and those that only one did."""
     control, treatment = ~np.isnan(pairs.control), ~np.isnan(pairs.treatment)
     together = np.flatnonzero(control & treatment)
-    first = together[0] if len(together) else len(pairs.bars)
-    control, treatment = control[first:], treatment[first:]
+    since = slice(together[0] if len(together) else 0, None)
+    ahead = control[since].astype(np.int64) - treatment[since]
+    _, member = np.unique(pairs.bars[since] // block_bars, return_inverse=True)
+    lead = np.bincount(member, weights=ahead)
     return Coverage(
-        both=int((control & treatment).sum()),
-        control_only=int((control & ~treatment).sum()),
-        treatment_only=int((~control & treatment).sum()),
+        both=len(together),
+        control_only=int((ahead > 0).sum()),
+        treatment_only=int((ahead < 0).sum()),
+        control_blocks=int((lead > 0).sum()),
+        treatment_blocks=int((lead < 0).sum()),
     )
 
 
@@ -200,8 +213,9 @@ def _decide(
     if coverage.share < COVERAGE and coverage.p_value < UNBALANCED:
         return Decision.STOP, (
             f"the comparison is lopsided: {coverage.control_only} bars have a score from the "
-            f"control only and {coverage.treatment_only} from the treatment only, of "
-            f"{coverage.both} scored by both, so no result is shown"
+            f"control only and {coverage.treatment_only} from the treatment only, over "
+            f"{coverage.control_blocks + coverage.treatment_blocks} blocks, and {coverage.both} "
+            "were scored by both, so no result is shown"
         )
     progress = f"{units} of {terms.planned_units} planned blocks of {terms.block_bars} bars"
     if units < burn_in:

@@ -155,13 +155,37 @@ def test_a_treatment_that_skips_bars_stops_the_comparison_and_hides_the_result()
     assert "240 bars have a score from the control only" in found.reason
 
 
+@pytest.mark.parametrize("silent", [60, 400])
+def test_one_outage_of_one_model_is_one_misfortune_however_many_bars_it_took(silent):
+    complete = pairs(60, control_noise=0.3, treatment_noise=0.3)
+    away = (np.arange(len(complete.bars)) // 100 >= 3) & (
+        np.arange(len(complete.bars)) < 300 + silent
+    )
+
+    found = analyse(replace(complete, treatment=np.where(away, np.nan, complete.treatment)), TERMS)
+
+    assert found.coverage.control_only == silent
+    assert found.decision is Decision.UNDECIDED
+
+
+def test_a_treatment_that_never_scored_ends_the_comparison():
+    complete = pairs(60)
+
+    found = analyse(replace(complete, treatment=np.full(2400, np.nan)), TERMS)
+
+    assert found.decision is Decision.STOP
+    assert "2400 bars have a score from the control only" in found.reason
+
+
 def test_bars_before_the_treatment_was_loaded_are_not_held_against_it():
     complete = pairs(20)
     late = np.where(np.arange(len(complete.bars)) < 200, np.nan, complete.treatment)
 
-    found = cover(replace(complete, treatment=late))
+    found = cover(replace(complete, treatment=late), 40)
 
-    assert found == Coverage(both=600, control_only=0, treatment_only=0)
+    assert found == Coverage(
+        both=600, control_only=0, treatment_only=0, control_blocks=0, treatment_blocks=0
+    )
 
 
 def test_bars_that_both_missed_are_no_lopsided_gap():
@@ -174,7 +198,7 @@ def test_bars_that_both_missed_are_no_lopsided_gap():
         rose=complete.rose[keep],
     )
 
-    assert cover(gappy).share == 1.0
+    assert cover(gappy, 40).share == 1.0
 
 
 def test_a_block_short_of_bars_or_outcomes_does_not_count():

@@ -121,12 +121,12 @@ def test_an_undecided_experiment_goes_on_and_one_time_has_one_look(engine):
 def test_a_treatment_that_fell_silent_stops_the_experiment(engine):
     with Session(engine) as session, session.begin():
         start(session)
-        record(session, 16 * 12, treatment_until=100)
+        record(session, 16 * 60, treatment_until=100)
 
     looked = take_look(engine, SYMBOL)
 
     assert looked.decision is Decision.STOP
-    assert "92 bars have a score from the control only" in looked.reason
+    assert "860 bars have a score from the control only" in looked.reason
 
 
 def test_a_look_sees_nothing_from_after_its_end(engine):
