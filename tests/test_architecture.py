@@ -46,7 +46,7 @@ PURE = {
     ),
     "serving": "conduct events roster signals",
     "sql": "chain",
-    "streams": "book clock events executions feed wire",
+    "streams": "book clock events executions feed tape wire",
     "trader": (
         "answers backtest desk execution ledger limits orders paper paper_orders position"
         " reconciliation risk sizing strategy"
