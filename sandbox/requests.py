@@ -186,8 +186,10 @@ class Dialogue:
         if channel == "instrument":
             self._one_topic(Topic(channel), params, {})
             return
-        symbols = params.get("symbol")
-        if not isinstance(symbols, list) or not symbols:
+        symbols = params.get("symbol") or []
+        if not isinstance(symbols, list):
+            raise Refused("Symbol field must be an array")
+        if not symbols:
             raise Refused("Symbol(s) not found")
         detail, shown = _detail(channel, params)
         for symbol in symbols:
@@ -201,16 +203,16 @@ class Dialogue:
         ack: Params = {"channel": topic.channel} | shown
         if topic.symbol:
             ack["symbol"] = topic.symbol
-        held = topic in self._connection.topics
+        named = {"symbol": topic.symbol} if topic.symbol else {}
         if self._method == "unsubscribe":
-            if not held:
-                self._refuse("Subscription Not Found", symbol=topic.symbol)
+            if topic not in self._connection.topics:
+                self._refuse("Subscription Not Found", **named)
                 return
             self._feeds.leave(self._connection, topic)
             self._reply(ack)
             return
-        if held:
-            self._refuse("Already subscribed", symbol=topic.symbol)
+        if words := self._hears_already(topic):
+            self._refuse(words, **named)
             return
         snapshot = params.get("snapshot", True) is not False
         ack["snapshot"] = snapshot
@@ -218,6 +220,14 @@ class Dialogue:
             ack["warnings"] = WARNINGS[topic.channel]
         self._reply(ack)
         self._feeds.join(self._connection, topic, snapshot=snapshot)
+
+    def _hears_already(self, topic: Topic) -> str:
+        """Say why a topic cannot be heard as well; each symbol is heard in one way a channel."""
+        same = topic.channel, topic.symbol
+        held = [t for t in self._connection.topics if (t.channel, t.symbol) == same]
+        if topic.channel == "ohlc" and held and topic not in held:
+            return "Already subscribed to one ohlc interval on this symbol"
+        return "Already subscribed" if held else ""
 
     def _trade(self, act: Callable[..., Any], params: Params) -> None:
         if "private" not in self._connection.opens:
