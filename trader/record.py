@@ -206,34 +206,43 @@ def instruments(session: Session) -> dict[str, Instrument]:
 
 
 def halt(session: Session, *, reason_code: str, reason: str, who: str, at: datetime) -> int:
-    """Stop trading until a person resumes; a stop for the same cause is not repeated."""
-    standing = next((h for h in current_halts(session) if h.reason_code == reason_code), None)
+    """Stop trading until a person resumes; a stop for the same cause is not repeated.
+
+    One that somebody is lifting at this moment is waited for, and does not count any more.
+    """
+    standing = session.scalar(
+        select(HaltRow.id)
+        .where(HaltRow.resumed_at.is_(None), HaltRow.reason_code == reason_code)
+        .with_for_update(read=True)
+    )
     if standing is not None:
-        return standing.id
+        return standing
     row = HaltRow(reason_code=reason_code, reason=reason, who=who, at=at)
     session.add(row)
     session.flush()
     return row.id
 
 
-def resume(session: Session, *, reason: str, who: str, at: datetime) -> int:
-    """Lift every standing halt, with a person's reason; return how many there were."""
+def resume(session: Session, *, reason: str, who: str, at: datetime) -> list[Halt]:
+    """Lift the halts that stand now, with a person's reason, and return them.
+
+    One that is raised meanwhile, also for the same cause, was seen by nobody, and stands.
+    """
     if not reason.strip():
         raise ValueError("resuming needs a reason")
-    lifted = session.execute(
+    lifted = current_halts(session, lock=True)
+    session.execute(
         update(HaltRow)
-        .where(HaltRow.resumed_at.is_(None))
+        .where(HaltRow.id.in_([halt.id for halt in lifted]))
         .values(resumed_at=at, resumed_by=who, resume_reason=reason)
-        .returning(HaltRow.id)
     )
-    return len(lifted.all())
+    return lifted
 
 
-def current_halts(session: Session) -> list[Halt]:
-    """Return the halts nobody has lifted, oldest first."""
-    rows = session.scalars(
-        select(HaltRow).where(HaltRow.resumed_at.is_(None)).order_by(HaltRow.at, HaltRow.id)
-    )
+def current_halts(session: Session, *, lock: bool = False) -> list[Halt]:
+    """Return the halts nobody has lifted, oldest first; locked, nobody else lifts or joins them."""
+    query = select(HaltRow).where(HaltRow.resumed_at.is_(None)).order_by(HaltRow.at, HaltRow.id)
+    rows = session.scalars(query.with_for_update() if lock else query)
     return [
         Halt(id=row.id, reason_code=row.reason_code, reason=row.reason, who=row.who, at=row.at)
         for row in rows

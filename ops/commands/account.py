@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from ops.commands import explaining
 from ops.commands.options import Market
 from ops.commands.printing import as_json, dump, show, text
-from ops.errors import AnswerIsNo
+from ops.errors import AnswerIsNo, Refused
 from sql import explanation, reads
 from sql.database import DatabaseSettings, check_schema, open_engine
 from trader import record
@@ -195,14 +195,17 @@ def halt_command(reason: str) -> None:
 @click.command("resume")
 @because
 def resume_command(reason: str) -> None:
-    """Lift every standing halt."""
-    with Session(engine()) as session, session.begin():
+    """Lift every standing halt; one that is raised meanwhile stands."""
+    with Session(engine()) as session:
+        with session.begin():
+            lifted = record.resume(session, reason=reason, who=who(), at=now())
         standing = record.current_halts(session)
-        lifted = record.resume(session, reason=reason, who=who(), at=now())
+    for halt in lifted:
+        click.echo(f"lifted: {halt.reason} ({halt.who}, {text(halt.at)})")
+    if standing:
+        raise Refused(f"trading stays halted, by what was raised meanwhile: {standing[0].reason}")
     if not lifted:
         raise AnswerIsNo("nothing was halted")
-    for halt in standing:
-        click.echo(f"lifted: {halt.reason} ({halt.who}, {text(halt.at)})")
 
 
 def now() -> datetime:

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from ops.cli import COMMANDS, main
@@ -128,6 +129,26 @@ def test_a_halt_stands_until_somebody_resumes(friday, engine):
     assert (code, "lifted: drill" in output) == (0, True)
     with Session(engine) as session:
         assert record.current_halt(session) is None
+
+
+def test_a_halt_raised_while_somebody_resumes_stands_and_is_told(friday, engine):
+    friday("halt", "--reason", "drill")
+
+    def raise_another(_connection, _cursor, statement, *_):
+        if statement.startswith("UPDATE halts"):
+            with Session(engine) as session, session.begin():
+                record.halt(session, reason_code="reconciliation", reason="r", who="flow", at=NOON)
+
+    event.listen(Engine, "before_cursor_execute", raise_another)
+    try:
+        code, output, complaint = friday("resume", "--reason", "drill over")
+    finally:
+        event.remove(Engine, "before_cursor_execute", raise_another)
+
+    assert (code, "lifted: drill" in output) == (4, True)
+    assert "raised meanwhile" in complaint
+    with Session(engine) as session:
+        assert [halt.reason_code for halt in record.current_halts(session)] == ["reconciliation"]
 
 
 def test_flattening_reduces_and_says_so_if_nothing_may_be_sold(friday, engine):

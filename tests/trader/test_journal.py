@@ -4,14 +4,17 @@ import contextlib
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from threading import Thread
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kraken_messages import instrument
 from orders_of_ours import NOON, accepted, cancelled, filled, order
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 from test_strategy import situation
+from waiting import until
 
 from market.instruments import Side
 from serving import tenure
@@ -211,9 +214,37 @@ def test_a_halt_stands_until_a_person_gives_a_reason(session):
     assert record.current_halt(session).reason == "lunch"
     with pytest.raises(ValueError, match="needs a reason"):
         record.resume(session, reason=" ", who="anna", at=NOON)
-    assert record.resume(session, reason="back", who="anna", at=NOON) == 1
+    (lifted,) = record.resume(session, reason="back", who="anna", at=NOON)
+    assert lifted.reason == "lunch"
     assert record.current_halt(session) is None
     assert reads.halts(session)[0].resume_reason == "back"
+
+
+def test_a_halt_for_the_cause_that_is_being_lifted_is_a_halt_of_its_own(engine):
+    def halt():
+        with Session(engine) as session, session.begin():
+            session.execute(text("SET application_name = 'halting'"))
+            record.halt(session, reason_code="operator", reason="r", who="anna", at=NOON)
+
+    def waits():
+        with Session(engine) as session:
+            return session.scalar(
+                text(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE application_name = 'halting' AND wait_event_type = 'Lock'"
+                )
+            )
+
+    halt()
+    second = Thread(target=halt)
+    with Session(engine) as session, session.begin():
+        record.resume(session, reason="back", who="anna", at=NOON)
+        second.start()
+        until(lambda: waits() or not second.is_alive(), 30, "the second halt")
+    second.join(30)
+
+    with Session(engine) as session:
+        assert record.current_halt(session) is not None
 
 
 def test_instruments_are_read_back_as_they_were_written(session):
