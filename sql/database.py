@@ -7,19 +7,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from psycopg2 import OperationalError, extensions
+from psycopg2 import errors, extensions
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import URL, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
-from sql.errors import DatabaseUnreachable, SchemaOutdated
+from sql.errors import DatabaseUnreachable, SchemaOutdated, TurnNotCome
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+# Of two that migrate at once the second waits for the first, and finds it done.
+ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('migrate', 0))")
+LONGEST_MIGRATION = 60.0  # seconds
 
 
 class DatabaseSettings(BaseSettings):
@@ -32,14 +36,19 @@ class DatabaseSettings(BaseSettings):
     @field_validator("url")
     @classmethod
     def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+        address = value.get_secret_value()
         try:
-            backend = make_url(value.get_secret_value()).get_backend_name()
+            backend = make_url(address).get_backend_name()
         except (ArgumentError, ValueError):
             backend = "something that is not a URL"
         if backend != "postgresql":
             raise ValueError(
                 f"DATABASE_URL must be postgresql://user:password@host:port/name, not {backend}"
             )
+        if (
+            address.partition("?")[0].count("@") > 1
+        ):  # the rest would pass for the host, and be told
+            raise ValueError("DATABASE_URL has more than one @; write one in a password as %40")
         return value
 
     def address(self) -> URL:
@@ -86,14 +95,29 @@ def limit_waiting(seconds: float | None) -> None:
             poll.register(connection.fileno(), select.POLLIN if reads else select.POLLOUT)
             left = until - time.monotonic()
             if left <= 0 or not poll.poll(left * 1000):
-                raise OperationalError(f"PostgreSQL has not answered for {seconds:g} s")
+                raise psycopg2.OperationalError(f"PostgreSQL has not answered for {seconds:g} s")
 
     extensions.set_wait_callback(None if seconds is None else wait)
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the version this code expects; does nothing if it is there."""
+    """Bring the schema to the version this code expects; does nothing if it is there.
+
+    Raises:
+        SchemaOutdated: A later version of this code has migrated it.
+        TurnNotCome: Somebody else was still migrating it.
+    """
     with engine.begin() as connection:
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LONGEST_MIGRATION:.0f}s'"))
+        try:
+            connection.execute(ALONE)
+        except OperationalError as error:
+            if not isinstance(error.orig, errors.LockNotAvailable):
+                raise
+            raise TurnNotCome(
+                f"somebody else was still migrating the database after {LONGEST_MIGRATION:.0f} s"
+            ) from None
+        _refuse_later(_revisions(connection))
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
@@ -106,14 +130,35 @@ def check_schema(engine: Engine) -> None:
     Raises:
         SchemaOutdated: The revision differs; the message says which way.
     """
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    if found != head:
+        found = _revisions(connection)
+    _refuse_later(found)
+    head = _scripts().get_current_head()
+    if found != {head}:
         raise SchemaOutdated(
-            f"the database is at schema revision {found or 'none'}, this code expects {head}; "
+            f"the database is at schema revision {_named(found)}, this code expects {head}; "
             "run friday migrate"
         )
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(MIGRATIONS))
+
+
+def _revisions(connection: Connection) -> set[str]:
+    return set(MigrationContext.configure(connection).get_current_heads())
+
+
+def _refuse_later(found: set[str]) -> None:
+    if not found <= {script.revision for script in _scripts().walk_revisions()}:
+        raise SchemaOutdated(
+            f"the database is at schema revision {_named(found)}, later than this code, which "
+            f"expects {_scripts().get_current_head()}; update the code"
+        )
+
+
+def _named(revisions: set[str]) -> str:
+    return " and ".join(sorted(revisions)) or "none"
 
 
 def _explain(url: URL, error: DBAPIError) -> str:
