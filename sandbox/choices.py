@@ -69,10 +69,19 @@ def refuse_margin(pair: Pair, leverage: object, *, reduce_only: bool) -> None:
         raise Refused("EOrder:Reduce only:No position exists")
 
 
-def flags(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Check the flags of an order; every fee here is paid in the quote currency."""
+def flags(texts: tuple[str, ...], kind: str, unprotected: str = "nompp") -> tuple[str, ...]:
+    """Check the flags of an order; every fee here is paid in the quote currency.
+
+    Args:
+        texts: The flags as REST spells them.
+        kind: The type of the order.
+        unprotected: What the client's door calls an order without price protection.
+    """
     if not FLAGS.issuperset(texts):
         raise Refused("EGeneral:Invalid arguments:oflags")
+    if "nompp" in texts and kind != "market":
+        words = f"{unprotected} order option is only available when ordertype = market"
+        raise Refused(f"EGeneral:Invalid arguments:{words}")
     return (*(f for f in dict.fromkeys(texts) if f not in {"fcib", "fciq"}), "fciq")
 
 

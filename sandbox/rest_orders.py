@@ -47,7 +47,7 @@ def from_rest(form: Mapping[str, Any], now: int) -> OrderRequest:
         display=display,
         starts=_time(form, "starttm", now),
         expires=_time(form, "expiretm", now),
-        flags=choices.flags(texts),
+        flags=choices.flags(texts, ordertype),
         stp=choices.self_trade(form.get("stptype") or "cancel-newest"),
         validate=truth(form.get("validate")),
         deadline=moment(form["deadline"], "deadline") if form.get("deadline") else None,

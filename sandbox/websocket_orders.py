@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sandbox.orders import Close
 
 NUMBERS = ("order_qty", "limit_price", "cash_order_qty", "display_qty")
-FEES = {"": (), "fcib": ("fcib",), "fciq": ("fciq",)}
+FEES = {"": (), "base": ("fcib",), "quote": ("fciq",)}
 
 
 def from_websocket(params: Mapping[str, Any]) -> OrderRequest:
@@ -46,7 +46,7 @@ def from_websocket(params: Mapping[str, Any]) -> OrderRequest:
         display=shown,
         starts=moment(starts, "effective_time") if starts else 0,
         expires=moment(expires, "expire_time") if expires else 0,
-        flags=_flags(params),
+        flags=_flags(params, ordertype),
         stp=choices.self_trade(params.get("stp_type") or "cancel_newest"),
         validate=bool(params.get("validate")),
         deadline=moment(params["deadline"], "deadline") if params.get("deadline") else None,
@@ -79,7 +79,7 @@ def nested(params: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found
 
 
-def _flags(params: Mapping[str, Any]) -> tuple[str, ...]:
+def _flags(params: Mapping[str, Any], ordertype: str) -> tuple[str, ...]:
     fee = FEES.get(str(params.get("fee_preference") or ""))
     if fee is None:
         raise Refused("EGeneral:Invalid arguments:fee_preference")
@@ -88,7 +88,8 @@ def _flags(params: Mapping[str, Any]) -> tuple[str, ...]:
         "viqc": params.get("cash_order_qty") is not None,
         "nompp": params.get("no_mpp"),
     }
-    return choices.flags((*(flag for flag, wanted in asked.items() if wanted), *fee))
+    raised = (flag for flag, wanted in asked.items() if wanted)
+    return choices.flags((*raised, *fee), ordertype, "no_mpp")
 
 
 def _limit(params: Mapping[str, Any], ordertype: str, pair: Pair) -> int | None:

@@ -12,14 +12,15 @@ ONE_INTERVAL = "Already subscribed to one ohlc interval on this symbol"
 
 
 @pytest.mark.parametrize(
-    ("channel", "detail", "first", "second", "words"),
+    ("channel", "detail", "ways", "words"),
     [
-        ("ohlc", "interval", 1, 5, ONE_INTERVAL),
-        ("book", "depth", 10, 100, TWICE),
-        ("ticker", "event_trigger", "trades", "bbo", TWICE),
+        ("ohlc", "interval", (1, 5), ONE_INTERVAL),
+        ("book", "depth", (10, 100), TWICE),
+        ("ticker", "event_trigger", ("trades", "bbo"), TWICE),
     ],
 )
-def test_a_symbol_is_heard_in_one_way_on_a_connection(floor, channel, detail, first, second, words):
+def test_a_symbol_is_heard_in_one_way_on_a_connection(floor, channel, detail, ways, words):
+    first, second = ways
     caller, other = floor.enter(), floor.enter()
     wanted = {"channel": channel, "symbol": ["XRP/USD"]}
     (taken,) = caller.ask("subscribe", **wanted, **{detail: first})
