@@ -6,10 +6,31 @@ import sys
 
 import psycopg2
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import text
 
 from sql.database import ALONE, DatabaseSettings, check_schema, migrate, open_engine
-from sql.errors import SchemaOutdated, TurnNotCome
+from sql.errors import DatabaseUnreachable, SchemaOutdated, TurnNotCome
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://anna:p@ssw0rd@127.0.0.1:1/db", "postgresql://anna:p@ss/w0rd@127.0.0.1:1/db"],
+)
+def test_a_password_with_a_sign_that_ends_it_is_refused_and_not_told(url):
+    with pytest.raises(ValidationError, match="%40") as refused:
+        DatabaseSettings(DATABASE_URL=url)
+
+    assert "w0rd" not in str(refused.value)
+
+
+def test_such_a_password_can_be_written():
+    url = "postgresql://anna:p%40ssw0rd@127.0.0.1:1/db"
+
+    with pytest.raises(DatabaseUnreachable) as refused:
+        open_engine(DatabaseSettings(DATABASE_URL=url))
+
+    assert "w0rd" not in str(refused.value)
 
 
 @pytest.fixture
