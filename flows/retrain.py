@@ -10,6 +10,7 @@ from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from market import features, history
@@ -119,7 +120,7 @@ def retrain(
 
 def _unreachable(_task: object, _run: TaskRun, state: State[Any]) -> bool:
     found = state.result(raise_on_failure=False)
-    return isinstance(found, DatabaseUnreachable | RegistryUnreachable)
+    return isinstance(found, DatabaseUnreachable | OperationalError | RegistryUnreachable)
 
 
 @task(cache_policy=NO_CACHE)

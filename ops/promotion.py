@@ -6,17 +6,22 @@ On record with who and why first, then by the registry's alias.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from registry.errors import PromotionRefused
+from registry.errors import PromotionRefused, RegistryError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlflow import MlflowClient
     from sqlalchemy import Engine
 
-    from registry.store import Promoted
+    from registry.moving import Promoted
+    from serving.adoption import Moved
 
 
 def promote(
@@ -43,10 +48,18 @@ def promote(
     found = store.version(client, symbol, version)
     at = datetime.now(UTC)
     try:
-        with Session(engine) as session, session.begin():
-            adoption.promote(
-                session, client, found, who=who, reason=reason, at=at, override=override
-            )
+        _move(
+            engine,
+            partial(
+                adoption.promote,
+                client=client,
+                found=found,
+                who=who,
+                reason=reason,
+                at=at,
+                override=override,
+            ),
+        )
     except PromotionRefused as refusal:
         with Session(engine) as session, session.begin():
             adoption.refuse(session, found, who=who, reason=f"{reason} - {refusal}", at=at)
@@ -63,7 +76,24 @@ def roll_back(
     """
     from serving import adoption  # noqa: PLC0415 - it imports the registry
 
-    with Session(engine) as session, session.begin():
-        return adoption.roll_back(
-            session, client, symbol, who=who, reason=reason, at=datetime.now(UTC)
-        )
+    at = datetime.now(UTC)
+    return _move(
+        engine,
+        partial(adoption.roll_back, client=client, symbol=symbol, who=who, reason=reason, at=at),
+    )
+
+
+def _move(engine: Engine, act: Callable[[Session], Moved]) -> Promoted:
+    """Write down and move; once more write down what PostgreSQL did not wait for."""
+    with Session(engine) as session:
+        try:
+            moved = act(session)
+        except RegistryError:
+            session.invalidate()  # PostgreSQL may have closed it: there is nothing to roll back
+            raise
+        try:
+            session.commit()
+        except DBAPIError:
+            with Session(engine) as again, again.begin():
+                moved.write_down(again)
+    return moved.promoted

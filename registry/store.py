@@ -1,4 +1,4 @@
-"""The registry as people and flows see it: versions, aliases, promotion.
+"""The registry as people and flows see it: versions and aliases. registry/moving.py moves those.
 
 MLflow's client is imported when the registry is opened and not before: its import takes
 seconds, and reads from the environment how patient it is to be.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ import requests
 
 from registry import overriding
 from registry.contract import model_name
-from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
+from registry.errors import RegistryUnreachable, VersionUnknown
 from registry.numbering import SEMANTIC
 from registry.pointing import Answered
 
@@ -78,15 +77,6 @@ class RegisteredVersion:
     def cost(self) -> float | None:
         """The round trip its label is net of, as a fraction."""
         return float(self.tags["cost"]) if "cost" in self.tags else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promoted:
-    """A version that became the production one, and the one it took over from."""
-
-    symbol: str
-    version: int
-    previous: int | None
 
 
 def open_registry(settings: ModelRegistrySettings) -> MlflowClient:
@@ -155,68 +145,6 @@ def challenge(client: MlflowClient, symbol: str, number: int) -> None:
         client.set_registered_model_alias(model_name(symbol), CHALLENGER, str(number))
 
 
-def promote(
-    client: MlflowClient, symbol: str, number: int, *, override: Override | None = None
-) -> Promoted:
-    """Make a version the production one, and remember the one before under `previous`.
-
-    If a version is in stage Production this one takes its place there, so that the two ways
-    of saying it agree. Doing so twice changes nothing more. An `override`, somebody's word that
-    its gate shall not count, becomes the version's tag.
-
-    Raises:
-        VersionUnknown: The registry does not have it.
-        PromotionRefused: Its gate did not let it pass, and nobody overrides that; or it did,
-            and there is nothing to override.
-    """
-    _check_gate(version(client, symbol, number), override)
-    if override is not None:
-        name, word = model_name(symbol), str(override)
-        with translated(symbol):
-            client.set_model_version_tag(name, str(number), overriding.OVERRIDE, word)
-    return _move(client, symbol, number, forget=False)
-
-
-def restore(client: MlflowClient, symbol: str, number: int, *, left: int | None = None) -> Promoted:
-    """Make an earlier version the production one again.
-
-    The one it takes over from, `left` or the alias's, is not remembered: a rollback must not lead
-    back to it. Nor is a word that its gate shall not count: who wants it back gives another.
-
-    Raises:
-        VersionUnknown: The registry does not have it.
-        PromotionRefused: Its gate did not let it pass.
-    """
-    _check_gate(version(client, symbol, number), None)
-    left = left or production_version(client, symbol)
-    with translated(symbol):
-        if left is not None and overriding.OVERRIDE in version(client, symbol, left).tags:
-            client.delete_model_version_tag(model_name(symbol), str(left), overriding.OVERRIDE)
-    _move(client, symbol, number, forget=True)
-    return Promoted(symbol=symbol, version=number, previous=left)
-
-
-def _move(client: MlflowClient, symbol: str, number: int, *, forget: bool) -> Promoted:
-    name, pointed, staged = (
-        model_name(symbol),
-        aliases(client, symbol),
-        staged_version(client, symbol),
-    )
-    before = pointed.get(PRODUCTION) or staged
-    with translated(symbol):
-        # What counts comes last: whoever fails before that has moved nothing.
-        if forget:
-            client.delete_registered_model_alias(name, PREVIOUS)
-        elif before not in {None, number}:
-            client.set_registered_model_alias(name, PREVIOUS, str(before))
-        if pointed.get(CHALLENGER) == number:
-            client.delete_registered_model_alias(name, CHALLENGER)
-        client.set_registered_model_alias(name, PRODUCTION, str(number))
-        if staged not in {None, number}:
-            _stage(client, name, number)
-    return Promoted(symbol=symbol, version=number, previous=before)
-
-
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """Turn MLflow's errors into this package's.
@@ -251,17 +179,6 @@ def _refusals() -> tuple[type[Answered], ...]:
     return (Answered,) if loaded is None else (Answered, loaded.MlflowException)
 
 
-def _check_gate(wanted: RegisteredVersion, override: Override | None) -> None:
-    named = f"{wanted.symbol} version {wanted.version}"
-    if wanted.passed and override is not None:
-        raise PromotionRefused(f"{named} passed its gate; promote it without an override")
-    if not wanted.passed and override is None and wanted.override is None:
-        raise PromotionRefused(
-            f"{named} may not be promoted, its gate says "
-            f"{wanted.gate or 'nothing'}: {wanted.gate_reason or 'it was never judged'}"
-        )
-
-
 def staged_version(client: MlflowClient, symbol: str) -> int | None:
     """Return the version in stage Production of MLflow's older interface, if one is."""
     try:
@@ -270,15 +187,6 @@ def staged_version(client: MlflowClient, symbol: str) -> int | None:
     except VersionUnknown:
         return None
     return next((int(one.version) for one in found if one.current_stage == "Production"), None)
-
-
-def _stage(client: MlflowClient, name: str, number: int) -> None:
-    with warnings.catch_warnings():
-        # MLflow announces that stages will go; until then people have them.
-        warnings.simplefilter("ignore", FutureWarning)
-        client.transition_model_version_stage(
-            name, str(number), "Production", archive_existing_versions=True
-        )
 
 
 def _registered(

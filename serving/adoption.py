@@ -9,24 +9,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from registry import overriding, store
+from registry import moving, overriding, store
 from registry.errors import PromotionRefused
 from registry.overriding import Override
 from serving import tenure
 from sql import evidence, promotions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from mlflow import MlflowClient
     from sqlalchemy.orm import Session
 
-    from registry.store import Promoted, RegisteredVersion
+    from registry.moving import Promoted
+    from registry.store import RegisteredVersion
 
 SAME_QUESTION = ("cost", "horizon_bars", "interval_seconds")
+FIRST = "it is the first version to pass its gate, and nothing was in production"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,14 @@ class Adopted:
     promoted: bool
     experiment_id: str | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What the registry now says, and what writes that down."""
+
+    promoted: Promoted
+    write_down: Callable[[Session], int]
 
 
 def adopt(
@@ -64,6 +76,8 @@ def adopt(
     if not found.passed:
         return _left(f"version {number} stays on record")
     if champion == number:
+        if promotions.wanted(session, symbol) != number:  # PostgreSQL was lost as the alias moved
+            _entry(found, None, promotions.PROMOTED, who="policy", reason=FIRST, at=now)(session)
         return Adopted(
             promoted=True, experiment_id=None, reason=f"version {number} is in production"
         )
@@ -77,7 +91,7 @@ def adopt(
         client,
         found,
         who="policy",
-        reason="it is the first version to pass its gate, and nothing was in production",
+        reason=FIRST,
         at=now,
     )
     return Adopted(
@@ -94,13 +108,14 @@ def promote(
     reason: str,
     at: datetime,
     override: bool = False,
-) -> None:
+) -> Moved:
     """Write down who promotes and why, then move the alias.
 
     With `override` that is also their word that its gate shall not count.
 
     The trader, which sees the alias move, finds the promotion on record. If the alias
-    cannot be moved the caller's transaction fails and nothing is on record.
+    cannot be moved the caller's transaction fails and nothing is on record. Should MLflow take
+    so long over it that PostgreSQL has given the transaction up, the caller writes it down anew.
 
     Raises:
         PromotionRefused: The version did not pass its gate, and nobody overrides that; or it
@@ -110,22 +125,17 @@ def promote(
     before = _in_production(session, client, found.symbol)
     word = Override(who=who, why=reason) if override else None
     evidence = {} if word is None else {overriding.OVERRIDE: str(word)}
-    _write_down(
-        session,
-        found,
-        before,
-        promotions.PROMOTED,
-        who=who,
-        reason=reason,
-        evidence=evidence,
-        at=at,
+    entry = _entry(
+        found, before, promotions.PROMOTED, who=who, reason=reason, evidence=evidence, at=at
     )
-    store.promote(client, found.symbol, found.version, override=word)
+    first = partial(entry, session)
+    promoted = moving.promote(client, found.symbol, found.version, override=word, first=first)
+    return Moved(promoted=promoted, write_down=entry)
 
 
 def roll_back(
     session: Session, client: MlflowClient, symbol: str, *, who: str, reason: str, at: datetime
-) -> Promoted:
+) -> Moved:
     """Put the version that was in production before back there, on record with who and why.
 
     That is the latest from which neither the trader nor a person has rolled back, and which the
@@ -148,8 +158,7 @@ def roll_back(
             "that passed its gate"
         )
     found = store.version(client, symbol, before)
-    _write_down(
-        session,
+    entry = _entry(
         found,
         current,
         promotions.ROLLED_BACK,
@@ -158,7 +167,9 @@ def roll_back(
         evidence={tenure.ROLLED_BACK_FROM: current},
         at=at,
     )
-    return store.restore(client, symbol, before, left=current)
+    first = partial(entry, session)
+    promoted = moving.restore(client, symbol, before, left=current, first=first)
+    return Moved(promoted=promoted, write_down=entry)
 
 
 def refuse(
@@ -166,12 +177,10 @@ def refuse(
 ) -> None:
     """Write down that a version was wanted in production and refused."""
     before = promotions.wanted(session, found.symbol)
-    refused = promotions.REFUSED
-    _write_down(session, found, before, refused, who=who, reason=reason, evidence={}, at=at)
+    _entry(found, before, promotions.REFUSED, who=who, reason=reason, at=at)(session)
 
 
-def _write_down(
-    session: Session,
+def _entry(
     found: RegisteredVersion,
     before: int | None,
     action: str,
@@ -179,10 +188,10 @@ def _write_down(
     who: str,
     reason: str,
     at: datetime,
-    evidence: Mapping[str, str | int],
-) -> None:
-    promotions.record(
-        session,
+    evidence: Mapping[str, str | int] = MappingProxyType({}),
+) -> Callable[[Session], int]:
+    return partial(
+        promotions.record,
         symbol=found.symbol,
         action=action,
         from_version=before,

@@ -6,15 +6,17 @@ from functools import partial
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from ops import promotion
-from registry import store
+from registry import moving, store
 from registry.errors import PromotionRefused, RegistryUnreachable
 from registry.settings import ModelRegistrySettings
 from serving import adoption, tenure
 from sql import promotions
 from sql.tables import ExperimentRow, PromotionRow
+from trader import start
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NUMBERS = itertools.count(1)
@@ -159,7 +161,7 @@ def test_a_registry_that_is_older_than_the_record_says_what_was_before(registry,
     registry.create_registered_model("old-usd")
     for _ in range(2):
         made = registry.create_model_version("old-usd", "file:///nowhere", tags={"gate": "passed"})
-        store.promote(registry, "OLD/USD", int(made.version))
+        moving.promote(registry, "OLD/USD", int(made.version))
 
     assert roll_back(engine, registry, "OLD/USD").version == 1
 
@@ -210,6 +212,111 @@ def test_a_comparison_that_a_promotion_ended_keeps_no_later_version_waiting(regi
     assert (first.treatment_version, first.state) == (2, "stopped")
     assert first.conclusion == "version 2 no longer challenges version 1 in production"
     assert (second.treatment_version, second.state) == (4, "running")
+
+
+class Slow:
+    """A registry that takes longer over the alias than anybody may hold up the history."""
+
+    def __init__(self, registry, meanwhile):
+        self._registry, self._meanwhile = registry, meanwhile
+
+    def __getattr__(self, name):
+        return getattr(self._registry, name)
+
+    def set_registered_model_alias(self, name, alias, version):
+        """Move the alias in the end."""
+        if alias == store.PRODUCTION:
+            self._meanwhile()
+        self._registry.set_registered_model_alias(name, alias, version)
+
+
+def book(engine, symbol, action, version):
+    """Write to the history as the trader does, which waits for who is writing."""
+    with Session(engine) as session, session.begin():
+        promotions.record(
+            session,
+            symbol=symbol,
+            action=action,
+            from_version=3,
+            to_version=version,
+            who="trader",
+            reason="its score is nan",
+            evidence={},
+            at=NOON,
+        )
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    monkeypatch.setattr(promotions, "LONGEST_HELD", "200ms")
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("what", ["promote", "roll_back"])
+def test_a_registry_that_takes_its_time_holds_up_no_trader_and_the_name_is_kept(
+    registry, engine, three, what
+):
+    slow = Slow(registry, lambda: book(engine, "ETH/USD", promotions.LEFT, None))
+
+    if what == "promote":
+        act(promotion.promote, engine, slow, three, 1)
+    else:
+        act(promotion.roll_back, engine, slow, three)
+
+    target = 1 if what == "promote" else 2
+    assert store.production_version(registry, three) == target
+    with Session(engine) as session:
+        assert promotions.last(session, "ETH/USD").who == "trader"
+        last = promotions.last(session, three)
+    assert (last.from_version, last.to_version, last.who, last.reason) == (
+        *(3, target),
+        *("operator", "because"),
+    )
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_registry_that_fails_after_long_leaves_nothing_on_record_and_says_so(
+    registry, engine, three
+):
+    def fail():
+        book(engine, "ETH/USD", promotions.LEFT, None)
+        raise OSError("connection reset")
+
+    with pytest.raises(RegistryUnreachable, match="connection reset"):
+        act(promotion.promote, engine, Slow(registry, fail), three, 1)
+
+    with Session(engine) as session:
+        assert promotions.last(session, three).to_version == 3
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_first_promotion_that_lost_its_record_is_on_record_once_it_is_repeated(registry, engine):
+    symbol = f"T{next(NUMBERS)}/USD"
+    name = symbol.replace("/", "-").lower()
+    registry.create_registered_model(name)
+    registry.create_model_version(name, "file:///nowhere", tags={"gate": "passed"})
+
+    def adopt(client):
+        with Session(engine) as session, session.begin():
+            adoption.adopt(session, client, symbol, 1, promote_first=True, at=NOON, now=NOON)
+
+    slow = Slow(registry, lambda: book(engine, "ETH/USD", promotions.LEFT, None))
+    with pytest.raises(OperationalError):
+        adopt(slow)
+    for _ in range(2):
+        adopt(registry)
+
+    with Session(engine) as session:
+        (entry,) = promotions.history(session, symbol)
+    assert (entry.to_version, entry.who) == (1, "policy")
+
+
+def test_the_history_is_held_for_less_long_than_others_wait_for_it():
+    def seconds(text):
+        return float(text.removesuffix("s"))
+
+    held, wait = seconds(promotions.LONGEST_HELD), seconds(promotions.LONGEST_WAIT)
+    assert held < wait < start.RECORD_PATIENCE
 
 
 class Cut:

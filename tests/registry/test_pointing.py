@@ -5,7 +5,7 @@ import threading
 import pytest
 from werkzeug.serving import make_server
 
-from registry import store
+from registry import moving, store
 from registry.errors import RegistryUnreachable, VersionUnknown
 from registry.overriding import OVERRIDE, Override
 from registry.pointing import Pointer
@@ -64,14 +64,14 @@ def told(client):
 
 
 def test_a_promotion_and_a_way_back_are_what_mlflows_client_sees(ours, theirs):
-    store.promote(ours, SYMBOL, 1)
-    store.promote(ours, SYMBOL, 2)
+    moving.promote(ours, SYMBOL, 1)
+    moving.promote(ours, SYMBOL, 2)
 
     assert told(ours) == told(theirs)
     assert store.aliases(theirs, SYMBOL) == {"production": 2, "previous": 1}
     assert store.version(ours, SYMBOL, 1).metrics == {"hold_out_trades": 42.0}
 
-    done = store.restore(ours, SYMBOL, 1)
+    done = moving.restore(ours, SYMBOL, 1)
 
     assert (done.version, done.previous) == (1, 2)
     assert store.aliases(theirs, SYMBOL) == {"production": 1}
@@ -79,12 +79,12 @@ def test_a_promotion_and_a_way_back_are_what_mlflows_client_sees(ours, theirs):
 
 
 def test_a_word_against_the_gate_is_written_and_taken_away(ours, theirs):
-    store.promote(ours, SYMBOL, 1)
-    store.promote(ours, SYMBOL, 3, override=Override(who="Anna", why="a drill"))
+    moving.promote(ours, SYMBOL, 1)
+    moving.promote(ours, SYMBOL, 3, override=Override(who="Anna", why="a drill"))
 
     assert store.version(theirs, SYMBOL, 3).override == Override(who="Anna", why="a drill")
 
-    store.restore(ours, SYMBOL, 1)
+    moving.restore(ours, SYMBOL, 1)
 
     assert OVERRIDE not in store.version(theirs, SYMBOL, 3).tags
 
@@ -93,7 +93,7 @@ def test_a_stage_of_the_older_interface_moves_along(ours, theirs):
     with pytest.warns(FutureWarning):
         theirs.transition_model_version_stage(NAME, "2", "Production")
 
-    store.promote(ours, SYMBOL, 1)
+    moving.promote(ours, SYMBOL, 1)
 
     assert {one.current_stage for one in ours.get_registered_model(NAME).latest_versions} == {
         *("Archived", "None", "Production")

@@ -11,7 +11,7 @@ import mlflow
 import pytest
 
 from market import features
-from registry import contract, registration, served, store
+from registry import contract, moving, registration, served, store
 from registry.errors import PromotionRefused, RegistryUnreachable, VersionUnknown
 from registry.overriding import Override
 from registry.settings import ModelRegistrySettings
@@ -141,10 +141,10 @@ def test_promotion_moves_production_and_remembers_the_one_before(registry, candi
     second = registration.register(registry, _of(candidate, "DOGE/USD"), trigger="test").version
 
     store.challenge(registry, "DOGE/USD", second)
-    assert store.promote(registry, "DOGE/USD", first).previous is None
+    assert moving.promote(registry, "DOGE/USD", first).previous is None
     assert store.aliases(registry, "DOGE/USD") == {"production": first, "challenger": second}
-    assert store.promote(registry, "DOGE/USD", second).previous == first
-    assert store.promote(registry, "DOGE/USD", second).previous == second
+    assert moving.promote(registry, "DOGE/USD", second).previous == first
+    assert moving.promote(registry, "DOGE/USD", second).previous == second
     assert store.aliases(registry, "DOGE/USD") == {"production": second, "previous": first}
     assert store.production_version(registry, "DOGE/USD") == second
 
@@ -152,10 +152,10 @@ def test_promotion_moves_production_and_remembers_the_one_before(registry, candi
 def test_what_is_restored_does_not_remember_what_it_replaced(registry, candidate):
     first = registration.register(registry, _of(candidate, "SOL/USD"), trigger="test").version
     second = registration.register(registry, _of(candidate, "SOL/USD"), trigger="test").version
-    store.promote(registry, "SOL/USD", first)
-    store.promote(registry, "SOL/USD", second)
+    moving.promote(registry, "SOL/USD", first)
+    moving.promote(registry, "SOL/USD", second)
 
-    assert store.restore(registry, "SOL/USD", first).previous == second
+    assert moving.restore(registry, "SOL/USD", first).previous == second
     assert store.aliases(registry, "SOL/USD") == {"production": first}
 
 
@@ -166,7 +166,7 @@ def test_a_stage_counts_where_there_is_no_alias_and_follows_a_promotion(registry
         registry.transition_model_version_stage("ada-usd", str(second), "Production")
     assert store.production_version(registry, "ADA/USD") == second
 
-    assert store.promote(registry, "ADA/USD", first).previous == second
+    assert moving.promote(registry, "ADA/USD", first).previous == second
 
     staged = registry.get_registered_model("ada-usd").latest_versions
     assert {one.version: one.current_stage for one in staged}[first] == "Production"
@@ -175,7 +175,7 @@ def test_a_stage_counts_where_there_is_no_alias_and_follows_a_promotion(registry
 
 def test_a_refused_version_is_not_promoted(registry, registered):
     with pytest.raises(PromotionRefused, match="its gate says refused"):
-        store.promote(registry, "XRP/USD", registered[1].version)
+        moving.promote(registry, "XRP/USD", registered[1].version)
 
     assert store.production_version(registry, "XRP/USD") is None
 
@@ -187,16 +187,16 @@ def test_a_refused_version_is_promoted_on_a_persons_word_until_it_is_rolled_back
     sound = registration.register(registry, _of(candidate, "DOT/USD"), trigger="test").version
     poor = registration.register(registry, _of(refused, "DOT/USD"), trigger="test").version
     with pytest.raises(PromotionRefused, match="promote it without an override"):
-        store.promote(registry, "DOT/USD", sound, override=word)
-    store.promote(registry, "DOT/USD", sound)
+        moving.promote(registry, "DOT/USD", sound, override=word)
+    moving.promote(registry, "DOT/USD", sound)
 
-    store.promote(registry, "DOT/USD", poor, override=word)
+    moving.promote(registry, "DOT/USD", poor, override=word)
     assert store.version(registry, "DOT/USD", poor).override == word
-    store.restore(registry, "DOT/USD", sound)
+    moving.restore(registry, "DOT/USD", sound)
 
     assert store.version(registry, "DOT/USD", poor).override is None
     with pytest.raises(PromotionRefused, match="its gate says refused"):
-        store.promote(registry, "DOT/USD", poor)
+        moving.promote(registry, "DOT/USD", poor)
 
 
 def test_an_artifact_edited_after_registration_is_refused_by_the_trader(registry, candidate):
@@ -222,7 +222,7 @@ def test_an_artifact_edited_after_registration_is_refused_by_the_trader(registry
 @pytest.mark.usefixtures("registered")
 def test_an_unknown_version_is_not_promoted(registry):
     with pytest.raises(VersionUnknown, match="XRP/USD version 99"):
-        store.promote(registry, "XRP/USD", 99)
+        moving.promote(registry, "XRP/USD", 99)
 
 
 class Breaking:
