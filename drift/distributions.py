@@ -101,10 +101,12 @@ def inflation(reference: Floats, length: int) -> float:
     less would be luck.
     """
     windows = len(reference) / length
-    points = np.unique(np.quantile(reference, LEVELS))
-    below = (reference[:, None] <= points).astype(np.float64)
+    points, levels = np.unique(np.quantile(reference, LEVELS), return_counts=True)
+    # Of a column that is mostly at its top all is at or below that, and only the rest tells.
+    sides = [reference[:, None] <= points, reference[:, None] < points[levels > 1]]
+    below = np.concatenate(sides, axis=1).astype(np.float64)
     overall = below.mean(axis=0)
-    total = np.vstack((np.zeros(len(points)), np.cumsum(below, axis=0)))
+    total = np.vstack((np.zeros(below.shape[1]), np.cumsum(below, axis=0)))
     starts = np.arange(0, len(reference) - length + 1, max(length // 4, 1))
     shares = (total[starts + length] - total[starts]) / length
     expected = overall * (1 - overall) / length

@@ -118,3 +118,31 @@ def test_the_usual_distance_covers_most_windows_of_history():
 
 def test_no_columns_make_no_alarm():
     assert alarms([]) == []
+
+
+def rare(days, rng):
+    """Return a column that is 1 but for spells of half a day, every ten days or so."""
+    column = np.ones(DAY * days)
+    for at in np.flatnonzero(rng.random(len(column)) < 0.1 / DAY):
+        column[at : at + DAY // 2] = 0.0
+    return column
+
+
+def test_a_column_that_is_usually_at_its_top_is_judged_like_one_usually_at_its_bottom():
+    column = rare(100, np.random.default_rng(9))
+
+    above, below = inflation(column, DAY), inflation(-column, DAY)
+
+    assert above > 50
+    assert above == pytest.approx(below)
+
+
+def test_rare_spells_away_from_the_top_are_no_drift():
+    rng = np.random.default_rng(10)
+
+    alarmed = 0
+    for _ in range(200):
+        column = rare(31, rng)
+        alarmed += bool(alarms([compare("rare", column[:-DAY], column[-DAY:])]))
+
+    assert alarmed <= 0.05 * 200
