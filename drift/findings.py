@@ -43,8 +43,8 @@ def lost_edge(
         recent: How many of the last scores lie in the current window.
         a_day: Such scores in a day, which sets how high the alarm must be.
     """
-    if len(rose) < FEWEST_OUTCOMES:
-        return _few_outcomes(Kind.PERFORMANCE, len(rose))
+    if (refused := _unjudged(Kind.PERFORMANCE, len(rose), recent)) is not None:
+        return refused
     if not 0 < base_rate < 1:
         return _not_testable(
             Kind.PERFORMANCE,
@@ -54,7 +54,7 @@ def lost_edge(
     path = performance.cusum(ratios)
     quarter = max(int(DAYS_A_QUARTER * a_day), len(path))
     limit = performance.threshold(probability, base_rate=base_rate, observations=quarter)
-    highest = float(path[-max(recent, 1) :].max())
+    highest = float(path[-recent:].max())
     alarm = highest > limit
     return Finding(
         kind=Kind.PERFORMANCE,
@@ -89,10 +89,10 @@ def lost_calibration(
         false_alarms: How many of those may alarm, on average and at most, about a model that
             is right within the tolerance.
     """
-    if len(rose) < FEWEST_OUTCOMES:
-        return _few_outcomes(Kind.CALIBRATION, len(rose))
+    if (refused := _unjudged(Kind.CALIBRATION, len(rose), recent)) is not None:
+        return refused
     path = performance.log_miscalibration(probability, rose)
-    evidence = float(path[-max(recent, 1) :].max())
+    evidence = float(path[-recent:].max())
     limit = log(checks / false_alarms)
     return Finding(
         kind=Kind.CALIBRATION,
@@ -159,8 +159,13 @@ def moved_features(
     )
 
 
-def _few_outcomes(kind: Kind, count: int) -> Finding:
-    return _not_testable(kind, f"{count} outcomes are known, expected at least {FEWEST_OUTCOMES}")
+def _unjudged(kind: Kind, count: int, recent: int) -> Finding | None:
+    if count < FEWEST_OUTCOMES:
+        return _not_testable(
+            kind, f"{count} outcomes are known, expected at least {FEWEST_OUTCOMES}"
+        )
+    # What came before this window was judged then.
+    return None if recent else _not_testable(kind, "no outcome of a bar of this window is known")
 
 
 def _not_testable(kind: Kind, why: str) -> Finding:

@@ -63,6 +63,19 @@ def test_an_alarm_long_past_does_not_sound_again():
     assert not edge(troubled, probability, recent=200).alarm
 
 
+def test_a_model_that_scored_nothing_since_is_not_accused_again_of_what_was_judged_before():
+    rng = np.random.default_rng(1)
+    probability = rng.choice([0.3, 0.7], 600)
+    turned = (rng.random(600) >= probability).astype(float)
+
+    for found in (
+        edge(turned, probability, recent=0),
+        lost_calibration(probability, np.ones(600), recent=0, checks=270),
+    ):
+        assert (found.testable, found.alarm) == (False, False)
+        assert found.reason == "not testable: no outcome of a bar of this window is known"
+
+
 def calibration(rose, said, *, recent=100, checks=270):
     return lost_calibration(np.full(len(rose), said), rose, recent=recent, checks=checks)
 
