@@ -1,6 +1,6 @@
 """What the live rules would earn on many bars at once, for a search that asks at every trial.
 
-The gate's figures of a hold-out come from here, too. It is trader.backtest's answer in a
+The gate's figures of a hold-out come from here, too. It is ops.backtesting.backtest's answer in a
 narrower scope, and a test holds the two together: one market, orders that take at once and are
 filled whole, a position that is neither added to nor trimmed, no refusal by a limit on size or
 loss, and no rounding of prices and quantities.

@@ -33,6 +33,7 @@ PURE = {
         "alpaca_messages arithmetic bars catalogue columns dump_lines features houses instruments"
         " kernels kraken_history options pairs providers quality remedies tape windows zones"
     ),
+    "ops": "backtesting/backtest backtesting/paper backtesting/paper_orders",
     "registry": (
         "baseline contract evaluation evidence fitting gate labels leaks material numbering"
         " overfitting overriding rivalry scorer snapshot splits trading trees uniqueness"
@@ -48,8 +49,7 @@ PURE = {
     "sql": "chain",
     "streams": "book clock events executions feed tape wire",
     "trader": (
-        "answers backtest desk execution ledger limits orders paper paper_orders position"
-        " reconciliation risk sizing strategy"
+        "answers desk execution ledger limits orders position reconciliation risk sizing strategy"
     ),
 }
 WORLD = {
@@ -73,7 +73,7 @@ WORLD = {
 }
 CLOCK = re.compile(r"\b(datetime\.now|datetime\.utcnow|date\.today|datetime\.today)\b")
 FOLDERS = {*MAY_IMPORT, "docs", "tests"}
-MOST_LINES = 4_500  # of the trader's code, so that what holds the money can be read
+MOST_LINES = 4_200  # of the trader's code, so that what holds the money can be read
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 HEAVY = ["evidently", "matplotlib", "mlflow", "optuna", "pandas", "prefect", "sklearn"]
 

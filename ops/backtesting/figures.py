@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ops.backtesting.paper import Outcome, Traded
     from registry.contract import Contract
-    from trader.paper import Outcome, Traded
 
     Floats = NDArray[np.float64]
 

@@ -19,6 +19,7 @@ from ops.errors import AnswerIsNo
 from registry import served, store
 from registry.contract import model_name
 from registry.overriding import Override
+from serving.production import in_production
 from sql import evidence
 from sql.tables import DecisionRow, FillRow, OrderRow
 from trader import record
@@ -57,14 +58,19 @@ class Measured:
     fills: int
 
 
-def find(client: MlflowClient, symbol: str, number: int | None) -> RegisteredVersion:
+def find(
+    engine: Engine, client: MlflowClient, symbol: str, number: int | None
+) -> RegisteredVersion:
     """Return a version, or the one in production.
 
     Raises:
         VersionUnknown: The registry does not have it.
         AnswerIsNo: None is in production.
     """
-    wanted = number or store.production_version(client, symbol)
+    wanted = number
+    if wanted is None:
+        with Session(engine) as session:
+            wanted = in_production(session, client, symbol)
     if wanted is None:
         raise AnswerIsNo(f"{symbol} has no production model; name one with --version")
     return store.version(client, symbol, wanted)

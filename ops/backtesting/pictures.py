@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ops.backtesting.figures import Calibration
-    from trader.paper import Outcome
+    from ops.backtesting.paper import Outcome
 
 WIDE, SQUARE = (9.5, 2.8), (5.5, 4.5)
 # More points than this cannot be told apart on a page.

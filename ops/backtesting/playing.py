@@ -11,12 +11,11 @@ import numpy as np
 
 from market import features
 from market.tape import Tape
-from ops.backtesting import gathering, report
+from ops.backtesting import backtest, gathering, report
+from ops.backtesting.paper import Outcome, Terms
 from ops.backtesting.report import Subject
 from ops.errors import AnswerIsNo
 from registry import snapshot
-from trader import backtest
-from trader.paper import Outcome, Terms
 from trader.settings import TraderSettings
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ops.backtesting.figures import Calibration, Trip
+    from ops.backtesting.paper import Outcome, Terms
     from registry.contract import Contract
-    from trader.paper import Outcome, Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,22 +13,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from market import features
-from ops.backtesting import gathering, playing
+from ops.backtesting import backtest, gathering, playing
+from ops.backtesting.paper import Terms
 from ops.bench.circumstances import instrument
 from ops.bench.figures import Figure
 from ops.bench.teaching import MINUTE, MINUTES_A_DAY, market, serve, teach
 from registry import scorer
-from trader import backtest
-from trader.paper import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
 
+    from ops.backtesting.paper import Outcome
     from ops.bench.figures import Plan
     from registry.served import ServedModel
-    from trader.paper import Outcome
 
 TAUGHT, FEW_TAUGHT = 14, 6  # days
 PLAYED, FEW_PLAYED = 35, 2

@@ -14,6 +14,7 @@ from market import history
 from market.bars import Bar
 from market.instruments import Instrument, Side
 from ops.backtesting import figures
+from ops.backtesting.paper import Traded
 from ops.bench.teaching import MINUTE, market, teach
 from ops.cli import main
 from registry import registration
@@ -22,7 +23,6 @@ from registry.store import open_registry, version
 from sql import trip
 from sql.database import DatabaseSettings, open_engine
 from trader import record
-from trader.paper import Traded
 from trader.strategy import nothing
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ import numpy as np
 from paper_markets import GENEROUS, instrument, rows, terms
 
 from market.tape import Tape
-from trader import backtest
+from ops.backtesting import backtest
 from trader.limits import Limits
 
 # So fine a grid and so small a lot that nothing is rounded to speak of.

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from live_rules import FINE, SAME, trip
 from paper_markets import BEGIN, MINUTE, SPREAD, contract, instrument, rows, tape, terms
 
+from ops.backtesting.backtest import run
 from registry.scorer import Rules, score
 from trader import execution, strategy
-from trader.backtest import run
 from trader.sizing import Appetite
 
 COUNT = 400

@@ -20,8 +20,8 @@ from paper_markets import (
 )
 
 from market.instruments import Side
+from ops.backtesting.backtest import run
 from trader import ledger
-from trader.backtest import run
 from trader.limits import Limits
 
 COUNT = 300

@@ -1,8 +1,8 @@
 """What the live rules would have done on recorded bars, and what it would have come to.
 
 The rules are not repeated here: strategy, sizing, risk, conduct and position are the live
-trader's own. This module only stands in for the loop that asks them; trader/paper_orders.py
-stands in for the exchange, trader/paper.py for the record.
+trader's own. This module only stands in for the loop that asks them; paper_orders.py
+stands in for the exchange, paper.py for the record.
 
 A bar's close gives the quote that a decision sees; the order meets the next bar, at its open
 with the same spread and the slippage, and takes at most a share of that bar's volume. What
@@ -18,12 +18,12 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from market.instruments import Quote, Side
+from ops.backtesting.paper import Account, Halted, Marks, Outcome, Traded
+from ops.backtesting.paper_orders import Ordered, Orders, exact, quote, take
 from serving.conduct import Answer, Conduct
 from trader import risk, strategy
 from trader.execution import Policy, worst_price
 from trader.limits import LATCHING_CODES, Act, Claim, Proposal, Refused, State, View, state_for
-from trader.paper import Account, Halted, Marks, Outcome, Traded
-from trader.paper_orders import Ordered, Orders, exact, quote, take
 from trader.position import Position
 from trader.sizing import Volatility
 from trader.strategy import Situation
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from market.tape import Tape
+    from ops.backtesting.paper import Terms
     from registry.contract import Contract
     from trader.limits import Standing
-    from trader.paper import Terms
 
     Floats = NDArray[np.float64]
 

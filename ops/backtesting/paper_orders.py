@@ -15,7 +15,7 @@ from market.instruments import Instrument, Quote, Side, round_down
 from trader.limits import Sent
 
 if TYPE_CHECKING:
-    from trader.paper import Terms
+    from ops.backtesting.paper import Terms
     from trader.strategy import Wanted
 
 ZERO, WHOLE = Decimal(0), Decimal(1)

@@ -8,9 +8,9 @@ import numpy as np
 from market import features
 from market.instruments import Instrument
 from market.tape import Tape
+from ops.backtesting.paper import Terms
 from registry.contract import Contract
 from trader.limits import Limits
-from trader.paper import Terms
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
