@@ -151,7 +151,8 @@ def load_bars(window: Window) -> pd.DataFrame:
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_unreachable)
 def load_champion(symbol: str) -> ServedModel | None:
     """Fetch the model in production, to be scored on the same bars."""
-    return champion.fetch(ModelRegistrySettings().tracking_uri, symbol)
+    with Session(open_engine(DatabaseSettings())) as session:
+        return champion.fetch(session, ModelRegistrySettings().tracking_uri, symbol)
 
 
 @task(cache_policy=NO_CACHE)

@@ -34,9 +34,12 @@ def promote(
     number: int,
     *,
     override: Override | None = None,
+    left: int | None = None,
     first: Callable[[], object] = tuple,
 ) -> Promoted:
     """Make a version the production one, and remember the one before under `previous`.
+
+    That is `left`, or what the registry has in production.
 
     If a version is in stage Production this one takes its place there, so that the two ways
     of saying it agree. Doing so twice changes nothing more. An `override`, somebody's word that
@@ -52,7 +55,8 @@ def promote(
         name, word = model_name(symbol), str(override)
         with store.translated(symbol):
             client.set_model_version_tag(name, str(number), overriding.OVERRIDE, word)
-    return _move(client, symbol, number, first, forget=False)
+    left = left or store.production_version(client, symbol)
+    return _move(client, symbol, number, left, first, forget=False)
 
 
 def restore(
@@ -77,29 +81,33 @@ def restore(
     with store.translated(symbol):
         if left is not None and overriding.OVERRIDE in store.version(client, symbol, left).tags:
             client.delete_model_version_tag(model_name(symbol), str(left), overriding.OVERRIDE)
-    _move(client, symbol, number, first, forget=True)
-    return Promoted(symbol=symbol, version=number, previous=left)
+    return _move(client, symbol, number, left, first, forget=True)
 
 
 def _move(
-    client: MlflowClient, symbol: str, number: int, first: Callable[[], object], *, forget: bool
+    client: MlflowClient,
+    symbol: str,
+    number: int,
+    left: int | None,
+    first: Callable[[], object],
+    *,
+    forget: bool,
 ) -> Promoted:
     name, pointed = model_name(symbol), store.aliases(client, symbol)
     staged = store.staged_version(client, symbol)
-    before = pointed.get(store.PRODUCTION) or staged
     with store.translated(symbol):
         # What counts comes last: whoever fails before that has moved nothing.
         if forget:
             client.delete_registered_model_alias(name, store.PREVIOUS)
-        elif before not in {None, number}:
-            client.set_registered_model_alias(name, store.PREVIOUS, str(before))
+        elif left not in {None, number}:
+            client.set_registered_model_alias(name, store.PREVIOUS, str(left))
         if pointed.get(store.CHALLENGER) == number:
             client.delete_registered_model_alias(name, store.CHALLENGER)
         first()
         client.set_registered_model_alias(name, store.PRODUCTION, str(number))
         if staged not in {None, number}:
             _stage(client, name, number)
-    return Promoted(symbol=symbol, version=number, previous=before)
+    return Promoted(symbol=symbol, version=number, previous=left)
 
 
 def _check_gate(wanted: RegisteredVersion, override: Override | None) -> None:

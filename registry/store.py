@@ -106,7 +106,8 @@ def aliases(client: MlflowClient, symbol: str) -> dict[str, int]:
 def production_version(client: MlflowClient, symbol: str) -> int | None:
     """Return the version that is to trade, if one was promoted.
 
-    Without the alias the stage Production of MLflow's older interface counts.
+    Without the alias the stage Production of MLflow's older interface counts. Which was moved
+    last the registry does not know: serving/production.py asks the record, too.
     """
     return aliases(client, symbol).get(PRODUCTION) or staged_version(client, symbol)
 

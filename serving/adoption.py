@@ -17,6 +17,7 @@ from registry import moving, overriding, store
 from registry.errors import PromotionRefused
 from registry.overriding import Override
 from serving import tenure
+from serving.production import in_production
 from sql import evidence, promotions
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def adopt(
         now: Our time, at which a promotion goes on record.
     """
     found = store.version(client, symbol, number)
-    champion = _in_production(session, client, symbol)
+    champion = in_production(session, client, symbol)
     if not found.passed:
         return _left(f"version {number} stays on record")
     if champion == number:
@@ -122,14 +123,16 @@ def promote(
             did, and there is nothing to override.
         RegistryUnreachable: MLflow does not answer.
     """
-    before = _in_production(session, client, found.symbol)
+    before = in_production(session, client, found.symbol)
     word = Override(who=who, why=reason) if override else None
     evidence = {} if word is None else {overriding.OVERRIDE: str(word)}
     entry = _entry(
         found, before, promotions.PROMOTED, who=who, reason=reason, evidence=evidence, at=at
     )
     first = partial(entry, session)
-    promoted = moving.promote(client, found.symbol, found.version, override=word, first=first)
+    promoted = moving.promote(
+        client, found.symbol, found.version, override=word, left=before, first=first
+    )
     return Moved(promoted=promoted, write_down=entry)
 
 
@@ -146,7 +149,7 @@ def roll_back(
         RegistryUnreachable: MLflow does not answer.
     """
     pointed = store.aliases(client, symbol)
-    current = _in_production(session, client, symbol)
+    current = in_production(session, client, symbol)
     if current is None:
         raise PromotionRefused(f"nothing of {symbol} is in production")
     known = tenure.promoted_before(session, symbol, current)
@@ -202,17 +205,6 @@ def _entry(
         | dict(evidence),
         at=at,
     )
-
-
-def _in_production(session: Session, client: MlflowClient, symbol: str) -> int | None:
-    """Return the version that is to trade: where alias and stage differ, what the trader noticed.
-
-    It knows which was moved last, and the registry does not.
-    """
-    named = store.production_version(client, symbol)
-    latest = promotions.wanted(session, symbol)
-    staged = store.staged_version(client, symbol)
-    return latest if latest is not None and latest == staged else named
 
 
 def _left(reason: str) -> Adopted:

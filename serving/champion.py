@@ -8,20 +8,25 @@ from registry.contract import model_name
 from serving.events import PRODUCTION, ModelLoaded
 from serving.model_cache import verify
 from serving.models import RegistryClient
+from serving.signals import standing
+from sql import promotions
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from registry.served import ServedModel
 
 
-def fetch(tracking_uri: str, symbol: str) -> ServedModel | None:
+def fetch(session: Session, tracking_uri: str, symbol: str) -> ServedModel | None:
     """Return a market's production model; None if there is none that this code could serve.
+
+    Which version that is the record helps to tell, where alias and stage differ.
 
     Raises:
         RegistryUnreachable: MLflow does not answer, or not with sense.
     """
     client, name = RegistryClient(tracking_uri, timeout_seconds=30.0), model_name(symbol)
-    found = client.pointers(name)
-    number = found.aliases.get(PRODUCTION) or found.stage
+    number = standing(client.pointers(name), noticed=promotions.wanted(session, symbol))
     if number is None:
         return None
     event = verify(symbol, PRODUCTION, client.version(name, number), client.files(name, number))

@@ -58,3 +58,15 @@ def choose(seen: Signals | None, found: Pointers) -> Signals:
     else:
         chosen = seen.chosen
     return Signals(alias=alias, stage=stage, chosen=chosen)
+
+
+def standing(found: Pointers, *, noticed: int | None) -> int | None:
+    """Return which version is in production, for who has not watched alias and stage move.
+
+    Args:
+        found: What the registry says now; it does not know which was moved last.
+        noticed: The version last wanted on record, which the trader wrote down if it saw one move.
+    """
+    if noticed is not None and noticed == found.stage:
+        return noticed
+    return found.aliases.get(PRODUCTION) or found.stage

@@ -59,7 +59,7 @@ def backtest_command(
     from ops.backtesting import gathering, keeping, playing, report
 
     client, opened = registry(), engine()
-    found = gathering.find(client, symbol, version)
+    found = gathering.find(opened, client, symbol, version)
     given = {name: _utc(value) for name, value in asked.items()}
     played = playing.play(opened, client, found, playing.Asked(**given))
     html = report.as_page(played)

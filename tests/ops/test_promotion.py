@@ -10,10 +10,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from ops import promotion
+from ops.backtesting import gathering
 from registry import moving, store
 from registry.errors import PromotionRefused, RegistryUnreachable
 from registry.settings import ModelRegistrySettings
 from serving import adoption, tenure
+from serving.signals import Pointers, standing
 from sql import promotions
 from sql.tables import ExperimentRow, PromotionRow
 from trader import start
@@ -122,8 +124,7 @@ def test_a_version_that_the_trader_took_up_after_all_is_gone_back_to(registry, e
     assert roll_back(engine, registry, three).version == 2
 
 
-@pytest.mark.filterwarnings("ignore:.*stage:FutureWarning")
-def test_what_was_moved_by_stage_after_the_alias_is_what_is_left(registry, engine, three):
+def moved_by_stage(registry, engine, three):
     registry.transition_model_version_stage(three.replace("/", "-").lower(), "2", "Production")
     with Session(engine) as session, session.begin():  # the trader noticed
         promotions.record(
@@ -137,6 +138,23 @@ def test_what_was_moved_by_stage_after_the_alias_is_what_is_left(registry, engin
             evidence={},
             at=promotions.last(session, three).at,
         )
+
+
+@pytest.mark.filterwarnings("ignore:.*stage:FutureWarning")
+def test_what_was_moved_by_stage_after_the_alias_counts_for_everybody(registry, engine, three):
+    moved_by_stage(registry, engine, three)
+
+    assert gathering.find(engine, registry, three, None).version == 2
+    found = Pointers(aliases=store.aliases(registry, three), stage=2)
+    assert standing(found, noticed=2) == 2
+
+    act(promotion.promote, engine, registry, three, 1)
+    assert store.aliases(registry, three) == {"production": 1, "previous": 2}
+
+
+@pytest.mark.filterwarnings("ignore:.*stage:FutureWarning")
+def test_what_was_moved_by_stage_after_the_alias_is_what_is_gone_back_from(registry, engine, three):
+    moved_by_stage(registry, engine, three)
 
     done = roll_back(engine, registry, three)
 
