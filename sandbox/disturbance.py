@@ -35,6 +35,7 @@ BEAT = b'{"channel":"heartbeat"}'
 NEEDS = {
     "wrong_checksum": b'"checksum"',
     "sequence_gap": b'"sequence"',
+    "repeated": b'"exec_type":"trade"',
     "trade_id_gap": b'{"channel":"trade","type":"update"',
     "delay": b'"method"',
     "drop_after": b'"method"',
@@ -196,11 +197,12 @@ class Outlet:
                 self._later(fault.seconds, lambda: connection.queue(message))
             case "wrong_checksum":
                 return [_CHECKSUM.sub(_next, message)]
-            case "sequence_gap":
+            case "sequence_gap" | "repeated":
                 for name in connection.sequences:
                     if f'"channel":"{name}"'.encode() in message:
                         connection.next_sequence(name)
-                return [_SEQUENCE.sub(_next, message)]
+                numbered = _SEQUENCE.sub(_next, message)
+                return [message, numbered] if fault.kind == "repeated" else [numbered]
         return []
 
 

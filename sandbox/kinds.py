@@ -16,6 +16,7 @@ KINDS = {
     "error": "the answer is an error of your choice",
     "nonce_race": "a call is held back and overtaken by another that uses the same key",
     "duplicate": "a message comes twice",
+    "repeated": "a fill is reported twice, the second time under the next number",
     "missing": "a message never comes",
     "reordered": "a message comes after the next one",
     "late": "a message comes some seconds late",
@@ -40,7 +41,7 @@ REST = frozenset(
 PRIVATE = REST | {"nonce_race"}
 MESSAGES = frozenset(
     {"duplicate", "missing", "reordered", "late", "sequence_gap", "trade_id_gap", "wrong_checksum"}
-    | {"stall", "silence", "delay", "drop_after"}
+    | {"repeated", "stall", "silence", "delay", "drop_after"}
 )
 SUDDEN = frozenset({"close", "abort", "token_expiry"})
 STANDING = frozenset({"clock_skew", "maintenance", "rate_limit"})

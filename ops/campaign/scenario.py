@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from ops.campaign.aims import aim
 from ops.campaign.markets import MARKETS, opens
 from ops.campaign.venue import PLACES, Death
 from sandbox.kinds import KINDS, MESSAGES, REST, SUDDEN
@@ -144,7 +145,7 @@ class Scenario:
 
 def draw(seed: int, number: int) -> Scenario:
     """Draw a run. The same seed and number always give the same."""
-    random = Random(f"{seed}/{number}")
+    random, aimed = Random(f"{seed}/{number}"), aim(seed, number)
     market = random.randrange(MARKETS)
     bars = random.randint(*BARS)
     span = bars * BAR_SECONDS
@@ -154,13 +155,14 @@ def draw(seed: int, number: int) -> Scenario:
         bars=bars,
         step=random.choice((0.25, 0.5, 0.5, 1.0)),
         latency=random.uniform(0.005, 0.08),
-        most=random.choice((50, 1000, 3000, 5000)),
+        most=max(random.choice((50, 1000, 3000, 5000)), aimed.least),
         deadline=random.choice((1.0, 2.0, 5.0)),
         policy=random.choice((Policy.MARKETABLE, Policy.POST_ONLY, Policy.POST_ONLY)),
         script=_script(random, bars),
         faults=(
             *(_fault(random, span) for _ in range(random.choice((0, 1, 1, 2, 2, 3)))),
             *([_late_reports(random)] if random.random() < 0.15 else []),  # noqa: PLR2004 - how often
+            *aimed.faults,
         ),
         crashes=tuple(_crash(random, span) for _ in range(random.choice((0, 0, 1, 1, 2)))),
         losses=tuple(_loss(random, span) for _ in range(random.random() < 0.12)),  # noqa: PLR2004 - how often
@@ -187,7 +189,7 @@ def _script(random: Random, bars: int) -> tuple[bool, ...]:
 
 
 def _fault(random: Random, span: float) -> dict[str, Any]:
-    kind = random.choice(sorted(KINDS))
+    kind = random.choice(sorted(KINDS.keys() - {"repeated"}))
     fault: dict[str, Any] = {"kind": kind}
     if kind in REST or kind == "nonce_race":
         method, after = random.choice(ASKED), random.random() < 0.5  # noqa: PLR2004 - a coin

@@ -118,6 +118,23 @@ def test_an_event_may_come_twice_or_never_or_with_a_wrong_number(sandbox, fault)
     stream.close()
 
 
+def test_a_fill_may_be_reported_twice_under_two_numbers(sandbox, fault):
+    client = sandbox.new_client("told twice")
+    stream = sandbox.private(client)
+    stream.subscribe("executions")
+    stream.wait('"snapshot"', '"sequence"')
+    name = fault("repeated", channel="executions")
+    client.create_order("XRP/USD", "market", "buy", 10)
+    told = [stream.wait('"sequence"') for _ in range(5)]
+    stream.close()
+
+    assert [message["sequence"] for message in told] == [2, 3, 4, 5, 6]
+    kinds = [message["data"][0]["exec_type"] for message in told]
+    assert kinds == ["pending_new", "new", "trade", "trade", "filled"]
+    assert told[2]["data"] == told[3]["data"]
+    assert len(strikes(sandbox, name)) == 1
+
+
 def test_a_request_over_the_websocket_may_be_lost_or_fail_after_all(sandbox, fault):
     client = sandbox.new_client("losing")
     stream = sandbox.private(client)
