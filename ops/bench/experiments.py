@@ -1,8 +1,8 @@
 """How often an experiment names a winner among equals, and how soon it finds a better model.
 
 Every run is a market made anew and two made-up models that score it (ops.bench.forecasters),
-looked at every hour by the analysis that the scheduled flow calls, until it gives a verdict:
-a verdict ends an experiment, so nothing is asked twice.
+looked at every hour by the analysis that the scheduled flow calls, until it gives a verdict.
+Since every later look gives the same one, the hour of the first is found by halving.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from bisect import bisect_left
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -148,10 +149,15 @@ def play(run: Run) -> Ended:
     # An experiment starts when somebody has a challenger, not with a block.
     start = WARM_DAYS * markets.MINUTES_A_DAY - run.seed % HOUR
     agreed = terms(horizon_bars=HORIZON, interval=MINUTE)
-    for hour in range(1, DAYS * 24 + 1):
-        analysis = analyse(known(whole, start, start + hour * HOUR), agreed)
-        if analysis.decision is not Decision.UNDECIDED:
-            break
+    looks: dict[int, Analysis] = {}
+
+    def decided(hour: int) -> bool:
+        looks[hour] = analyse(known(whole, start, start + hour * HOUR), agreed)
+        return looks[hour].decision is not Decision.UNDECIDED
+
+    hour = 1 + bisect_left(range(1, DAYS * 24), True, key=decided)
+    decided(hour)
+    analysis = looks[hour]
     units = block_units(whole, agreed.block_bars)
     return Ended(
         number=run.number,

@@ -16,15 +16,15 @@ def test_the_fixed_plan_scales_with_the_square_of_the_deviation():
     assert fixed_units(effect=0.01, deviation=0.1) == 785
 
 
-def test_the_cap_is_seventeen_tenths_of_what_a_single_look_needs():
+def test_the_cap_is_eighteen_tenths_of_what_a_single_look_needs():
     agreed = terms(horizon_bars=10, interval=timedelta(hours=1))
 
     assert agreed.planned_units == 197
-    assert agreed.cap_units == 335
+    assert agreed.cap_units == 355
     assert agreed.block_bars == 80
 
 
-@pytest.mark.parametrize(("horizon_bars", "planned", "cap"), [(10, 252, 335), (2, 1260, 1260)])
+@pytest.mark.parametrize(("horizon_bars", "planned", "cap"), [(10, 252, 355), (2, 1260, 1260)])
 def test_no_plan_is_shorter_than_a_fortnight_and_no_cap_than_the_plan(horizon_bars, planned, cap):
     agreed = terms(horizon_bars=horizon_bars, interval=timedelta(minutes=1))
 

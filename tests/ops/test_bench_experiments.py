@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from experiments.analysis import Decision, Pairs
+from experiments.analysis import Decision, Pairs, analyse
+from experiments.planning import terms
 from flows.analyse_experiment import pair
 from ops.bench import experiments, forecasters, markets
 from ops.bench.figures import Plan
@@ -36,6 +37,25 @@ def test_the_seeded_part_names_no_winner_among_equals_and_finds_the_better_one()
     assert found.value == 100.0
     assert 0 < days.value < experiments.DAYS
     assert all(figure.holds for figure in (equals, found))
+
+
+def test_halving_finds_the_hour_that_looking_at_every_one_would():
+    run = next(run for run in experiments.choose(Plan(runs=1)) if run.better)
+    errors = Errors(control=experiments.WORSE_ERROR, treatment=0.2, memory=run.memory)
+    whole = forecasters.score(
+        experiments.bars(run), run.seed, errors, horizon=experiments.HORIZON, cost=run.cost
+    )
+    start = 1440 - run.seed % 60
+    agreed = terms(horizon_bars=experiments.HORIZON, interval=experiments.MINUTE)
+
+    looks = (
+        (hour, analyse(experiments.known(whole, start, start + hour * 60), agreed))
+        for hour in range(1, experiments.DAYS * 24)
+    )
+    hour, look = next(one for one in looks if one[1].decision is not Decision.UNDECIDED)
+    played = experiments.play(run)
+
+    assert (played.days, played.units) == (hour / 24, look.units)
 
 
 def test_a_campaign_takes_every_kind_cost_and_memory_and_never_a_seed_twice():
