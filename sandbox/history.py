@@ -23,10 +23,14 @@ EVER = 2**62
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """Times later than `after` and not later than `until`, in ns."""
+    """What is later than `after` and not later than `until`: times in ns, or ids of rows.
 
-    after: int = -1
-    until: int = EVER
+    Of two rows of one moment the one written first is the earlier. An id that nobody knows is
+    earlier than everything.
+    """
+
+    after: int | str = -1
+    until: int | str = EVER
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -80,12 +84,12 @@ class History:
             equal: Columns and what they must hold.
         """
         time = "opened" if by_opening else "closed"
-        where = f"account = ? AND closed > 0 AND {time} > ? AND {time} <= ?"
+        where = f"account = ? AND closed > 0 AND {_within('orders', time, span)}"
         return self._page("orders", Order, where, (account, span, equal), "closed", offset)
 
     def trades(self, account: str, span: Span, offset: int) -> Page:
         """Give fills, the latest first."""
-        where = "account = ? AND time > ? AND time <= ?"
+        where = f"account = ? AND {_within('trades', 'time', span)}"
         return self._page("trades", Trade, where, (account, span, {}), "time", offset)
 
     def latest_trades(self, most: int) -> list[Trade]:
@@ -95,8 +99,15 @@ class History:
 
     def entries(self, account: str, span: Span, offset: int, **equal: Any) -> Page:
         """Give entries of the ledger, the latest first."""
-        where = "account = ? AND time > ? AND time <= ?"
+        where = f"account = ? AND {_within('entries', 'time', span)}"
         return self._page("entries", LedgerEntry, where, (account, span, equal), "time", offset)
+
+    def entries_of(self, trade: Trade) -> list[str]:
+        """Give the ids of what a fill wrote into the ledger, in order."""
+        query = "SELECT body FROM entries WHERE account = ? AND time = ? ORDER BY rowid"
+        rows = self._base.execute(query, (trade.account, trade.time))
+        made = [msgspec.json.decode(body, type=LedgerEntry) for (body,) in rows]
+        return [entry.id for entry in made if entry.ref == trade.txid]
 
     def _one(self, table: str, name: str, kind: type[Kept]) -> Kept | None:
         query = f"SELECT body FROM {table} WHERE id = ?"  # noqa: S608 - our own names
@@ -113,7 +124,8 @@ class History:
         offset: int,
     ) -> Page:
         account, span, equal = wanted
-        values: list[Any] = [account, span.after, span.until]
+        bounds = (span.after, span.until)
+        values: list[Any] = [account, *(printable(b) if isinstance(b, str) else b for b in bounds)]
         for column, value in equal.items():
             several = value if isinstance(value, (set, frozenset)) else {value}
             where += f" AND {column} IN ({','.join('?' * len(several))})"
@@ -126,3 +138,15 @@ class History:
         )
         decoder = msgspec.json.Decoder(kind)
         return Page([decoder.decode(body) for (body,) in rows], int(count))
+
+
+def _within(table: str, time: str, span: Span) -> str:
+    """Write the condition for a span, whose two bounds are still to be filled in."""
+    bounds = []
+    for bound, later, unknown in ((span.after, ">", 1), (span.until, "<=", 0)):
+        if isinstance(bound, int):
+            bounds.append(f"{time} {later} ?")
+        else:
+            row = f"SELECT {time}, rowid FROM {table} WHERE id = ?"  # noqa: S608 - our own names
+            bounds.append(f"IFNULL(({time}, rowid) {later} ({row}), {unknown})")
+    return " AND ".join(bounds)

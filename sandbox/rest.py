@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sandbox import elsewhere, key_info, private_data, private_trading, public_data
+from sandbox import elsewhere, key_info, past_data, private_data, private_trading, public_data
 from sandbox.errors import Refused, printable
 from sandbox.keys import Key, authenticate
 from sandbox.permissions import require
@@ -26,13 +26,13 @@ PRIVATE: dict[str, Private] = {
     "TradeBalance": private_data.trade_balance,
     "TradeVolume": private_data.trade_volume,
     "OpenOrders": private_data.open_orders,
-    "ClosedOrders": private_data.closed_orders,
-    "OrderAmends": private_data.order_amends,
+    "ClosedOrders": past_data.closed_orders,
+    "OrderAmends": past_data.order_amends,
     "QueryOrders": private_data.query_orders,
-    "TradesHistory": private_data.trades_history,
-    "QueryTrades": private_data.query_trades,
-    "Ledgers": private_data.ledgers,
-    "QueryLedgers": private_data.query_ledgers,
+    "TradesHistory": past_data.trades_history,
+    "QueryTrades": past_data.query_trades,
+    "Ledgers": past_data.ledgers,
+    "QueryLedgers": past_data.query_ledgers,
     "GetWebSocketsToken": key_info.websockets_token,
     "GetApiKeyInfo": key_info.api_key_info,
     "AddOrder": private_trading.add_order,
