@@ -52,11 +52,14 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What the endpoint asks: for health, for the metrics' text, and to halt with a reason."""
+    """What the endpoint asks: for health, for the metrics' text, and to halt with a reason.
+
+    A halt that could not be written down is answered with a sentence that says what holds.
+    """
 
     health: Callable[[], Health]
     metrics: Callable[[], bytes]
-    halt: Callable[[str], None]
+    halt: Callable[[str], str | None]
 
 
 class Endpoint:
@@ -123,8 +126,9 @@ class _Requests(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.FORBIDDEN, {"error": "a halt needs the bearer token"})
         elif (reason := self._reason()) is None:
             self._answer(HTTPStatus.BAD_REQUEST, {"error": 'a halt needs {"reason": "..."}'})
+        elif (unwritten := self.server.answers.halt(reason)) is not None:
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": unwritten})
         else:
-            self.server.answers.halt(reason)
             self._answer(HTTPStatus.OK, {"halted": reason})
 
     def _allowed(self) -> bool:

@@ -30,6 +30,7 @@ SETTLE_AFTER = settlement.GRACE + timedelta(seconds=1)  # past its deadline, an 
 def attend(trader: Trader) -> None:
     """Keep the lease and the switch, look after orders and models, and say how it stands."""
     trader.lease.check()
+    _write_halt(trader)
     _withdraw_doubtful(trader)
     # First what a halt asks: a reconciliation may take its time.
     trader.switch.renew(trader.now(), trader.exchange_status)
@@ -67,6 +68,13 @@ def attend(trader: Trader) -> None:
     for desk in trader.desks.values():
         late = desk.builder.late
         trader.telemetry.metrics.market(desk.symbol, trusted=desk.trusted, late_trades=late)
+
+
+def _write_halt(trader: Trader) -> None:
+    if (reason := trader.outage.halt) is not None:
+        with Session(trader.engine) as session, session.begin():
+            record.halt(session, reason_code="http", reason=reason, who="http", at=trader.now())
+        trader.outage.halted()
 
 
 def _withdraw_doubtful(trader: Trader) -> None:

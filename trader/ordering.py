@@ -130,5 +130,7 @@ def _openness(trader: Trader) -> str:
     """Return the exchange's status, or why no order may be sent whatever it is."""
     if trader.stopping:
         return "stopping"
+    if trader.outage.halt is not None:
+        return "halted over HTTP"
     # Without execution reports an order's fate would be learned late.
     return trader.exchange_status if trader.reporting else "not reporting"

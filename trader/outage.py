@@ -3,12 +3,13 @@
 Execution reports are kept in a file, line by line and synced, before anything else is done
 with them, and told to the record when it is back. A line cut off by a crash was never
 acknowledged to anybody and is left out: reconciliation reads the trade from the exchange.
+A halt that the record could not take is kept beside them, and holds at once.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -32,15 +33,18 @@ class Outage:
     def __init__(self, path: Path) -> None:
         self.since: float | None = None  # on our monotonic clock
         self.postponed: list[ModelEvent] = []
-        self._path = path
+        self._path, self._asked = path, path.with_suffix(".halt")
+        # Why somebody wants us to halt whom the record did not hear; any thread may set it.
+        self.halt = self._asked.read_text() if self._asked.exists() else None
 
     def keep(self, report: ExecutionReport) -> None:
         """Write a report to the disk and wait until it is there."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as file:
-            file.write(msgspec.json.encode(report) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _sync(self._path, "ab", msgspec.json.encode(report) + b"\n")
+
+    def ask(self, reason: str) -> None:
+        """Halt, and keep the reason on the disk until the record takes it."""
+        self.halt = reason
+        _sync(self._asked, "wb", reason.encode())
 
     def kept(self) -> Iterator[ExecutionReport]:
         """Yield the reports, oldest first."""
@@ -54,3 +58,16 @@ class Outage:
         """Forget the reports, which are on record now."""
         self._path.unlink(missing_ok=True)
         self.since = None
+
+    def halted(self) -> None:
+        """Forget the halt, which is on record now."""
+        self.halt = None
+        self._asked.unlink(missing_ok=True)
+
+
+def _sync(path: Path, mode: Literal["ab", "wb"], content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open(mode) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

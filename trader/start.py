@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from market.errors import ExchangeRefused, ExchangeUnreachable
@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 
 WRONG_USAGE, UNREACHABLE, REFUSED = 2, 3, 4
 QUEUE_LIMIT = 100_000
+UNWRITTEN = (
+    "PostgreSQL does not answer: the trader opens nothing, what rests ends within a minute, and "
+    "the halt is written down when the record is back"
+)
 RECORD_PATIENCE = 5.0  # seconds for one answer of PostgreSQL, after which it counts as away
 
 
@@ -194,9 +198,14 @@ def open_endpoint(trader: Trader) -> list[Endpoint]:
     if settings.port is None:
         return []
 
-    def halt(reason: str) -> None:
-        with Session(trader.engine) as session, session.begin():
-            record.halt(session, reason_code="http", reason=reason, who="http", at=trader.now())
+    def halt(reason: str) -> str | None:
+        try:
+            with Session(trader.engine) as session, session.begin():
+                record.halt(session, reason_code="http", reason=reason, who="http", at=trader.now())
+        except SQLAlchemyError:
+            trader.outage.ask(reason)
+            return UNWRITTEN
+        return None
 
     metrics = trader.telemetry.metrics
     return [Endpoint(settings, Answers(health=trader.health, metrics=metrics.text, halt=halt))]

@@ -21,13 +21,14 @@ class Loop:
 
     def __init__(self):
         self.age, self.halts, self.metrics = 0.1, [], Metrics()
+        self.halt = self.halts.append
 
     def answers(self):
         """Give what the endpoint asks."""
         return Answers(
             health=lambda: Health(age=self.age, detail={"state": "trading"}),
             metrics=self.metrics.text,
-            halt=self.halts.append,
+            halt=self.halt,
         )
 
 
@@ -90,6 +91,16 @@ def test_who_has_the_token_halts_with_a_reason():
         status, _ = ask(f"{url}/halt", {"reason": "fees"}, Authorization=f"Bearer {TOKEN}")
 
     assert (status, loop.halts) == (200, ["fees"])
+
+
+def test_a_halt_that_the_record_could_not_take_is_answered_with_what_holds_instead():
+    loop = Loop()
+    loop.halt = lambda reason: f"not on record: {reason}"
+
+    with running(loop, token=TOKEN) as url:
+        status, body = ask(f"{url}/halt", {"reason": "fees"}, Authorization=f"Bearer {TOKEN}")
+
+    assert (status, json.loads(body)) == (503, {"error": "not on record: fees"})
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": TOKEN}])

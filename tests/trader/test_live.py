@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import httpx
 import pytest
 from orders_of_ours import NOON, XRP, accepted, filled, order
 from paper_exchange import PaperExchange, serving
@@ -34,6 +35,7 @@ from trader.ordering import circumstances, send
 from trader.orders import Rejected, Status
 from trader.outage import Outage
 from trader.settings import ExchangeSettings, TraderSettings
+from trader.start import open_endpoint
 
 AWAY = ExchangeSettings(
     rest_url="http://127.0.0.1:1", api_key="key", api_secret="c2VjcmV0", request_interval_seconds=0
@@ -226,6 +228,74 @@ def test_entries_that_rest_are_cancelled_when_the_record_goes(trader, exchange):
         trader.turn(None)
 
         assert exchange.open_orders() == []
+
+
+TOKEN = "a token of sixteen and more"
+
+
+@contextmanager
+def halted_over_http(trader, monkeypatch):
+    """Halt over HTTP, and yield the answer's status and words."""
+    monkeypatch.setenv("TRADER_HTTP_PORT", "0")
+    monkeypatch.setenv("TRADER_HTTP_TOKEN", TOKEN)
+    (endpoint,) = open_endpoint(trader)
+    endpoint.start()
+    try:
+        answer = httpx.post(
+            f"http://127.0.0.1:{endpoint.port}/halt",
+            json={"reason": "fees"},
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=30,
+        )
+        yield answer.status_code, answer.text
+    finally:
+        endpoint.stop()
+
+
+def test_a_halt_asked_while_the_record_is_away_holds_and_is_written_when_it_is_back(
+    trader, engine, monkeypatch
+):
+    trader._take(CaughtUp())
+    desk = Desk(instrument=XRP, interval=timedelta(minutes=1))
+    with the_record_away(trader), halted_over_http(trader, monkeypatch) as (status, words):
+        assert status == 503
+        assert "PostgreSQL" in words
+        # As far as the loop knows the record is there: it opens nothing all the same.
+        assert circumstances(trader, desk).exchange_status == "halted over HTTP"
+        trader.turn(None)
+    trader.turn(None)
+    trader.turn(None)
+
+    with Session(engine) as session:
+        halt = record.current_halt(session)
+    assert (halt.reason_code, halt.reason, halt.who) == ("http", "fees", "http")
+    assert circumstances(trader, desk).exchange_status == "online"
+
+
+def test_a_halt_the_record_missed_is_written_though_the_loop_never_missed_the_record(
+    trader, engine, monkeypatch
+):
+    trader.engine = create_engine("postgresql+psycopg2://nobody@127.0.0.1:1/none")
+    with halted_over_http(trader, monkeypatch):
+        trader.engine = engine
+    attend(trader)
+
+    with Session(engine) as session:
+        assert record.current_halt(session).reason == "fees"
+
+
+def test_a_halt_asked_of_a_trader_that_is_then_killed_is_written_by_the_next(
+    trader, engine, exchange, tmp_path, monkeypatch
+):
+    with the_record_away(trader), halted_over_http(trader, monkeypatch):
+        pass
+
+    trader.lease.release()
+    attend(a_trader(engine, exchange, tmp_path))
+
+    with Session(engine) as session:
+        assert record.current_halt(session).reason == "fees"
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_rests_is_taken_off_when_the_trader_is_told_to_stop(trader, engine, exchange):
