@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+from pydantic import ValidationError
 from waiting import until
 
 from telemetry.points import CAPACITY, InfluxSettings, Telemetry
@@ -20,11 +21,12 @@ def database():
 
     class Write(BaseHTTPRequestHandler):
         def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             refused = self.path.startswith("/late") and not asked
+            wrong = "poison" in body
             asked.append(self.path)
-            lines.extend([] if refused else body.decode().splitlines())
-            self.send_response(503 if refused else 204)
+            lines.extend([] if refused or wrong else body.splitlines())
+            self.send_response(503 if refused else 400 if wrong else 204)
             self.end_headers()
 
         def log_message(self, *_):
@@ -78,3 +80,49 @@ def test_without_a_url_nothing_is_opened_and_nothing_missing():
     telemetry.close()
 
     assert b"friday_points_total{" not in telemetry.metrics.text()
+
+
+def test_points_that_the_database_calls_wrong_keep_no_others_waiting(database):
+    url, lines = database
+    telemetry = Telemetry(InfluxSettings(url=url))
+
+    telemetry.point("poison", {}, {"bid": 2.0}, NOON)
+    dropped = b'friday_points_total{fate="dropped"} 1.0'
+    until(lambda: dropped in telemetry.metrics.text(), 30, "the wrong point's end")
+    telemetry.point("quote", {}, {"bid": 2.0}, NOON)
+    telemetry.close()
+
+    assert lines == ["quote bid=2 1767268800000000000"]
+
+
+def test_a_database_that_refuses_is_told_once_and_without_the_token(database, capfd):
+    url, lines = database
+    telemetry = Telemetry(InfluxSettings(url=f"{url}/late", token="a-token-nobody-may-see"))
+
+    telemetry.point("quote", {}, {"bid": 2.0}, NOON)
+    until(lambda: lines, 30, "delivery")
+    telemetry.close()
+
+    said = capfd.readouterr().err.splitlines()
+    assert said == [
+        "points for InfluxDB are not delivered: it answers 503 Service Unavailable",
+        "points for InfluxDB are delivered again",
+    ]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[::1", "ftp://host", "http://"])
+def test_an_address_that_is_none_is_refused(url):
+    with pytest.raises(ValidationError, match="INFLUXDB_URL must be"):
+        InfluxSettings(url=url)
+
+
+@pytest.mark.parametrize("token", ["hidden\nword", "hidden\u2603word"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_told(token):
+    with pytest.raises(ValidationError, match="INFLUXDB_TOKEN must be") as refused:
+        InfluxSettings(token=token)
+
+    assert "hidden" not in str(refused.value)
+
+
+def test_the_line_end_of_a_file_is_no_part_of_a_token():
+    assert InfluxSettings(token="word\n").token.get_secret_value() == "word"
