@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zipfile
 import zlib
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -19,8 +20,8 @@ import pyarrow as pa
 from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
-from market.bar_columns import BarColumns, columns_of, unknown
-from market.bars import Bar, interval_start
+from market.bar_columns import MICROSECOND, BarColumns, columns_of, unknown
+from market.bars import EPOCH, Bar, interval_start
 from market.errors import FileRefused
 from sql.amounts import Amounts, exact, from_words
 
@@ -41,7 +42,12 @@ def _nobody(_: str) -> None:
 
 
 def read_csv(
-    path: Path, symbol: str, interval: timedelta, tell: Callable[[str], None] = _nobody
+    path: Path,
+    symbol: str,
+    interval: timedelta,
+    tell: Callable[[str], None] = _nobody,
+    *,
+    now: datetime | None = None,
 ) -> BarColumns:
     """Read every bar of a file, plain or gzipped; times without a zone are UTC.
 
@@ -50,13 +56,33 @@ def read_csv(
         symbol: Whose bars they are.
         interval: Their length.
         tell: Told in a sentence what was taken for granted.
+        now: Our time; the bar that is under way then is the last that a file may hold.
 
     Returns:
         The bars by time.
 
     Raises:
-        FileRefused: The file cannot be read, or a line is not a bar; it says which.
+        FileRefused: The file cannot be read, or a line is not a bar, and it says which; or bars
+            lie in the future.
     """
+    if zipfile.is_zipfile(path):
+        raise FileRefused(
+            f"{path} is a zip: unpack it first, or if it is Kraken's dump use friday import "
+            "kraken-ohlcvt or kraken-trades"
+        )
+    columns = _read(path, symbol, interval, tell)
+    late = 0 if now is None else int((columns.start > (now - EPOCH) // MICROSECOND).sum())
+    if late:
+        last = EPOCH + int(columns.start[-1]) * MICROSECOND
+        bars = "a bar lies" if late == 1 else f"{late} bars lie"
+        raise FileRefused(
+            f"{path}: nothing was imported, since {bars} in the future, the last at "
+            f"{last:%Y-%m-%d %H:%M} UTC"
+        )
+    return columns
+
+
+def _read(path: Path, symbol: str, interval: timedelta, tell: Callable[[str], None]) -> BarColumns:
     for kind in TIMES:
         if (found := _at_once(path, symbol, interval, kind)) is not None:
             without_zone = len(found) if kind.tz is None else 0
@@ -161,7 +187,8 @@ def _refusal(path: Path, wrong: list[str]) -> FileRefused:
     if len(wrong) == 1:
         return FileRefused(f"{path}, {wrong[0]}")
     said = f"{path}: nothing was imported, since {len(wrong)} lines are bad"
-    return FileRefused(said, tuple(wrong[:TOLD]))
+    more = (f"and {len(wrong) - TOLD:,} more",) if len(wrong) > TOLD else ()
+    return FileRefused(said, (*wrong[:TOLD], *more))
 
 
 def _tell(tell: Callable[[str], None], without_zone: int, out_of_order: int) -> None:

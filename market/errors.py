@@ -29,7 +29,7 @@ class OtherHouse(MarketError):
 class FileRefused(MarketError):
     """A file to import is not what its format promises; nothing of it was kept.
 
-    `lines` tells a person what is wrong with which of its lines, the first ones at least.
+    `lines` tells a person what is wrong with which of its lines, and of how many more it does not.
     """
 
     def __init__(self, message: str, lines: tuple[str, ...] = ()) -> None:

@@ -11,7 +11,7 @@ import click
 
 from market.errors import FileRefused
 from ops import progress
-from ops.commands.account import engine
+from ops.commands.account import engine, now
 from ops.commands.options import Market, seconds, since, until
 from ops.commands.printing import as_json, dump, show
 
@@ -73,7 +73,9 @@ def import_csv_command(file: Path, symbol: str, interval_seconds: int) -> None:
 
     interval = timedelta(seconds=interval_seconds)
     try:
-        bars = csv_bars.read_csv(file, symbol, interval, lambda said: click.echo(said, err=True))
+        bars = csv_bars.read_csv(
+            file, symbol, interval, lambda said: click.echo(said, err=True), now=now()
+        )
     except FileRefused as refusal:
         for line in refusal.lines:
             click.echo(f"  {line}", err=True)

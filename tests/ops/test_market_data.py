@@ -163,6 +163,45 @@ def test_every_bad_line_of_a_csv_file_is_told_and_nothing_kept(friday, engine, t
         assert reason in line
 
 
+def test_of_very_many_bad_lines_the_first_are_told_and_how_many_more_there_are(friday, tmp_path):
+    file = csv_of(tmp_path / "bars.csv", at_hour(0), *["nothing"] * 1_500)
+
+    *lines, more, sentence = import_csv(friday, file)[2].splitlines()
+
+    assert [line.split(":")[0] for line in lines] == [f"  line {n}" for n in range(3, 23)]
+    assert more == "  and 1,480 more"
+    assert sentence == f"{file}: nothing was imported, since 1500 lines are bad"
+
+
+@pytest.mark.parametrize("amounts", ["2,2.5,1.5,2,10", "2,25e-1,1.5,2,10"])
+def test_bars_of_the_future_are_refused_and_the_one_under_way_is_not(
+    friday, engine, tmp_path, amounts
+):
+    this = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    hours = [f"{this + n * timedelta(hours=1):%Y-%m-%dT%H:%M}Z,{amounts}" for n in range(5)]
+    file = csv_of(tmp_path / "bars.csv", *hours)
+
+    code, output, said = import_csv(friday, file)
+
+    assert (code, output, recorded(engine)) == (2, "", 0)
+    (sentence,) = said.splitlines()
+    assert "bars lie in the future, the last at " in sentence
+    assert import_csv(friday, csv_of(file, *hours[:1]))[0] == 0
+
+
+def test_a_zip_given_for_a_csv_file_is_told_in_a_sentence(friday, tmp_path):
+    with zipfile.ZipFile(tmp_path / "bars.csv", "w") as archive:
+        archive.writestr("bars.csv", "datetime,open,high,low,close,volume\n")
+
+    code, _, said = import_csv(friday, tmp_path / "bars.csv")
+
+    assert code == 2
+    assert said == (
+        f"{tmp_path / 'bars.csv'} is a zip: unpack it first, or if it is Kraken's dump use friday "
+        "import kraken-ohlcvt or kraken-trades\n"
+    )
+
+
 @pytest.mark.parametrize("slowly", [False, True])
 def test_what_is_odd_about_a_csv_file_is_told(friday, engine, tmp_path, slowly):
     hours = (3, 0, 6, 5)
