@@ -16,6 +16,14 @@ from ops.commands.printing import as_json, dump
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
 
 
+def _has_a_folder(
+    _context: click.Context, _parameter: click.Parameter, page: Path | None
+) -> Path | None:
+    if page is not None and not page.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {page.absolute().parent}")
+    return page
+
+
 @click.command("backtest")
 @click.argument("symbol", type=Market())
 @click.option("--version", type=click.IntRange(1), help="Which version; else production's.")
@@ -38,6 +46,7 @@ MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
     "--report",
     "page",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=_has_a_folder,
     help="Also write the page here.",
 )
 @click.option("--no-store", is_flag=True, help="Keep nothing in MLflow.")

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+from paper_exchange import PaperExchange, serving
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
@@ -180,6 +181,23 @@ def test_a_halt_is_written_while_the_trader_hangs_in_the_midst_of_writing(friday
             assert record.current_halt(session).reason == "it hangs"
 
 
+def test_a_difference_that_a_command_finds_halts_trading(friday, engine, monkeypatch):
+    account = PaperExchange()
+    with serving(account) as client:
+        monkeypatch.setenv("KRAKEN_REST_URL", client._client.urls["api"]["public"])
+        monkeypatch.setenv("KRAKEN_API_KEY", "key")
+        monkeypatch.setenv("KRAKEN_API_SECRET", "c2VjcmV0")
+        monkeypatch.setenv("KRAKEN_REQUEST_INTERVAL_SECONDS", "0")
+        assert friday("reconcile")[0] == 0
+        account.balances["ZUSD"] += 1
+
+        code, _, complaint = friday("reconcile")
+
+    assert (code, "trading is halted" in complaint) == (1, True)
+    with Session(engine) as session:
+        assert record.current_halt(session).reason_code == "reconciliation"
+
+
 def test_resuming_what_was_not_halted_is_an_answer_of_no(friday):
     assert friday("resume", "--reason", "why not")[0] == 1
 
@@ -236,3 +254,12 @@ def test_a_file_with_a_bad_row_is_refused_whole(friday, tmp_path):
     assert code == 2
     assert "line 3" in complaint
     assert friday("gaps", "XRP/USD")[0] == 1
+
+
+def test_a_page_that_could_not_be_written_is_told_before_the_backtest_begins(friday, tmp_path):
+    page = tmp_path / "absent" / "page.html"
+
+    code, _, complaint = friday("backtest", "XRP/USD", "--report", str(page))
+
+    assert code == 2
+    assert f"there is no folder {page.parent}" in complaint
