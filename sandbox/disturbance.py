@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sandbox.bodies import read_form
 from sandbox.errors import Refused
 from sandbox.forms import whole
 from sandbox.keys import LARGEST_NONCE
 from sandbox.kinds import MESSAGES, PRIVATE, REST
-from sandbox.rest import read_form, refusal
+from sandbox.rest import refusal
 from sandbox.wire import SECOND_NS
 
 if TYPE_CHECKING:

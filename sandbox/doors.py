@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import WSMsgType, web
 
 from sandbox import admin, rest
+from sandbox.bodies import read_form
 from sandbox.candles import INTERVALS, WIDE, warm
 from sandbox.connection import SocketConnection
 from sandbox.disturbance import JSON, reply_in_time
@@ -188,7 +189,7 @@ def asked(query: dict[str, str], body: bytes) -> dict[str, str]:
     be read asks nothing.
     """
     with suppress(Refused):
-        return query | {name: str(value) for name, value in rest.read_form(body).items()}
+        return query | {name: str(value) for name, value in read_form(body).items()}
     return query
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl
 
 from sandbox import elsewhere, key_info, past_data, private_data, private_trading, public_data
+from sandbox.bodies import read_form
 from sandbox.errors import Refused, printable
 from sandbox.keys import Key, authenticate
 from sandbox.permissions import require
 from sandbox.venue import Venue
 from sandbox.wire import encode
 
-LISTS = ("orders", "cl_ord_ids")
 UNKNOWN = "EGeneral:Unknown method"
 UNKNOWN_PAIR = "EQuery:Unknown asset pair"
 WRONG = "EGeneral:Invalid arguments"  # also to GET where POST is wanted: ccxt issue 7423
@@ -111,22 +108,6 @@ def _identify(
     return key
 
 
-def _spelled(form: dict[str, Any]) -> dict[str, Any]:
-    """Spell a JSON body the way a urlencoded one would be; lists of orders stay lists."""
-    made: dict[str, Any] = {}
-    for name, value in form.items():
-        match value:
-            case None:
-                continue
-            case dict() if name == "close":
-                made |= {f"close[{part}]": str(text) for part, text in value.items()}
-            case list() if name in LISTS:
-                made[name] = [_spelled(v) if isinstance(v, dict) else str(v) for v in value]
-            case _:
-                made[name] = str(value)
-    return made
-
-
 def _unknown(_venue: Venue, _key: Key, _form: dict[str, Any], _now: int) -> Any:
     raise Refused(UNKNOWN)
 
@@ -134,15 +115,3 @@ def _unknown(_venue: Venue, _key: Key, _form: dict[str, Any], _now: int) -> Any:
 def refusal(text: str) -> bytes:
     """Write the envelope of an error; where an answer was recorded, the result is null."""
     return encode({"error": [text], "result": None} if text == UNKNOWN_PAIR else {"error": [text]})
-
-
-def read_form(body: bytes) -> dict[str, Any]:
-    """Read a urlencoded or JSON body."""
-    try:
-        text = body.decode()
-        if text.lstrip().startswith("{"):
-            form = json.loads(text, parse_float=Decimal)
-            return _spelled(form) if isinstance(form, dict) else {}
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=200))
-    except (ValueError, RecursionError) as error:
-        raise Refused("EGeneral:Invalid arguments") from error
