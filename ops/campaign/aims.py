@@ -13,8 +13,9 @@ from typing import Any
 # Whether a fill is booked once shows only at an order that can still take it a second time, so
 # fills are told twice where orders are large enough to be filled in several parts.
 REPEATED, LARGE = 0.3, 5000
-# Whether an order without an answer is taken for unknown shows only where there is one.
-UNANSWERED = 0.2
+# Whether an order without an answer is taken for unknown shows only where there is one, and
+# where nobody else has found out about it before it is missed.
+UNANSWERED = 0.3
 LOST = (
     {"kind": "drop_after"},
     {"kind": "truncated"},
@@ -27,10 +28,15 @@ LOST = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """Further faults of a run, and the least in USD that its largest order may be worth."""
+    """Further faults of a run, and what must be so for them to tell anything.
+
+    `least` is what its largest order must at least be allowed to be worth in USD; where it is
+    `alone`, nobody reconciles between an order and its answer.
+    """
 
     faults: tuple[dict[str, Any], ...]
     least: int
+    alone: bool
 
 
 def aim(seed: int, number: int) -> Aim:
@@ -44,4 +50,5 @@ def aim(seed: int, number: int) -> Aim:
             *([lost | {"method": "AddOrder", "skip": skip}] if unanswered else []),
         ),
         least=LARGE if repeats else 0,
+        alone=unanswered,
     )

@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import Session
-
 from market.errors import ExchangeRefused, ExchangeUnreachable
-from trader import record, settlement
+from trader import settlement
 from trader.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -36,20 +34,12 @@ class ReconciliationFlow:
         if self.storage.away:
             return
         exchange = Exchange(self.settings, world=self.world)
-        engine = self.storage.beside
         try:
-            found = settlement.reconcile(engine, exchange, trigger="schedule", world=self.world)
+            found = settlement.reconcile(
+                self.storage.beside, exchange, trigger="schedule", who="flow", world=self.world
+            )
         except (ExchangeUnreachable, ExchangeRefused) as error:
             self.timeline.tell(f"the flow cannot reconcile: {error}")
             return
         self.runs += 1
         self.timeline.tell(f"the flow has reconciled: {found.reason}")
-        if not found.clean:
-            with Session(engine) as session, session.begin():
-                record.halt(
-                    session,
-                    reason_code="reconciliation",
-                    reason=found.reason,
-                    who="flow",
-                    at=found.at,
-                )

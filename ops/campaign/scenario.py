@@ -168,7 +168,7 @@ def draw(seed: int, number: int) -> Scenario:
         losses=tuple(_loss(random, span) for _ in range(random.random() < 0.12)),  # noqa: PLR2004 - how often
         death=_death(random) if random.random() < 0.15 else None,  # noqa: PLR2004 - how often
         flows=tuple(random.uniform(0, span) for _ in range(random.choice((0, 0, 0, 1)))),
-        between=random.choice((0, 0, 1, 2)),
+        between=random.choice((0, 0, 1, 2)) * (not aimed.alone),
         # Five seconds are over before an order may be amended; in nine it is, once.
         patience=random.choice((5.0, 9.0, 14.0)),
         word=_word(random, span) if random.random() < 0.2 else None,  # noqa: PLR2004 - how often
