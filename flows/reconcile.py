@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
-from sqlalchemy.orm import Session
 
 from market.errors import ExchangeUnreachable
 from sql.database import DatabaseSettings, open_engine
-from trader import record, settlement
+from trader import settlement
 from trader.exchange import Exchange
 from trader.settings import ExchangeSettings
 
@@ -27,8 +26,6 @@ def reconcile(trigger: str = "schedule") -> Settlement:
     It compares the present, so a retry is simply a later comparison.
     """
     found = settle(trigger)
-    if not found.clean:
-        halt(found)
     publish(found)
     get_run_logger().info(found.reason)
     return found
@@ -40,23 +37,10 @@ def _unreachable(_task: object, _run: TaskRun, state: State[Any]) -> bool:
 
 @task(retries=3, retry_delay_seconds=[2, 10, 30], retry_condition_fn=_unreachable)
 def settle(trigger: str) -> Settlement:
-    """Read both sides, apply missing news and store what differed."""
+    """Read both sides, apply missing news, store what differed and halt on the unexplained."""
     engine = open_engine(DatabaseSettings())
-    return settlement.reconcile(engine, Exchange(ExchangeSettings()), trigger=trigger)
-
-
-@task
-def halt(found: Settlement) -> None:
-    """Stop trading until a person has looked at what nothing explains."""
-    engine = open_engine(DatabaseSettings())
-    with Session(engine) as session, session.begin():
-        record.halt(
-            session,
-            reason_code="reconciliation",
-            reason=found.reason,
-            who="the reconcile flow",
-            at=found.at,
-        )
+    exchange, who = Exchange(ExchangeSettings()), "the reconcile flow"
+    return settlement.reconcile(engine, exchange, trigger=trigger, who=who)
 
 
 @task

@@ -39,6 +39,7 @@ from trader.duties import attend, change_model, under_way
 from trader.memory import Memory
 from trader.ordering import close, hear
 from trader.outage import AWAY
+from trader.settlement_record import HALT
 from trader.switch import DeadMansSwitch
 
 if TYPE_CHECKING:
@@ -212,13 +213,11 @@ class Trader:
         self.stopping = True
 
     def settle(self, trigger: str) -> None:
-        """Compare the record with the exchange's; halt over what no news explains."""
+        """Compare the record with the exchange's, and what is remembered with the record."""
         found = settlement.reconcile(self.engine, self.exchange, trigger=trigger, world=self.world)
         with Session(self.engine) as session, session.begin():
-            wrong = self.memory.wrong(session) if found.clean else found.reason
-            if wrong is not None:
-                code, now = "reconciliation", self.now()
-                record.halt(session, reason_code=code, reason=wrong, who="trader", at=now)
+            if found.clean and (wrong := self.memory.wrong(session)) is not None:
+                record.halt(session, reason_code=HALT, reason=wrong, who="trader", at=self.now())
 
     @property
     def reporting(self) -> bool:

@@ -1,7 +1,7 @@
 """Bring our record to what the exchange knows, and say what differed.
 
 News that had not reached us is applied through the journal like any other news. What no
-news explains is stored and left for a person; the caller halts.
+news explains is stored with a halt and left for a person.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ def reconcile(
     exchange: Exchange,
     *,
     trigger: str,
+    who: str = "trader",
     pause: timedelta = PAUSE,
     world: World = REAL,
 ) -> Settlement:
-    """Compare, mend what news explains, and store what was found.
+    """Compare, mend what news explains, store what was found, and halt over what is left.
 
     Differences that nothing explains are looked at again, since a trade may have happened
     between two lists; those that stay make the outcome unclean. An order without an answer
@@ -83,7 +84,7 @@ def reconcile(
         if latest.findings.clean:
             break
     left = tuple(d for d in latest.findings.differences if not d.explained)
-    return store(engine, replace(latest, opened=opened), mended + left, trigger)
+    return store(engine, replace(latest, opened=opened), mended + left, trigger=trigger, who=who)
 
 
 def accept(engine: Engine, exchange: Exchange, *, who: str, reason: str) -> dict[str, Decimal]:

@@ -18,7 +18,7 @@ from sql.tables import (
     OrderRow,
     ReconciliationEventRow,
 )
-from trader import ledger
+from trader import ledger, record
 from trader.reconciliation import plain
 
 if TYPE_CHECKING:
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 OVERLAP = timedelta(minutes=2)
 # The key of the lock that lets one reconciliation write at a time.
 LOCK = 7_260_317
+HALT = "reconciliation"  # the code of a halt over what nothing explains
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """The outcome of one reconciliation; not clean means that the caller halts trading.
+    """The outcome of one reconciliation; not clean means that trading is halted.
 
     `waiting` are orders whose fate cannot be known before their deadline has passed.
     """
@@ -142,9 +143,9 @@ def serialise(session: Session) -> None:
 
 
 def store(
-    engine: Engine, latest: Round, differences: tuple[Difference, ...], trigger: str
+    engine: Engine, latest: Round, differences: tuple[Difference, ...], *, trigger: str, who: str
 ) -> Settlement:
-    """Write down what a reconciliation found and return its outcome."""
+    """Write down what a reconciliation found, and halt over what no news explains, in one."""
     listing = latest.listing
     clean = all(difference.explained for difference in differences)
     reason = _sentence(latest, differences)
@@ -162,6 +163,8 @@ def store(
         at=listing.at,
     )
     with Session(engine) as session, session.begin():
+        if not clean:
+            record.halt(session, reason_code=HALT, reason=reason, who=who, at=listing.at)
         session.add(event)
         session.flush()
         event_id = event.id

@@ -155,7 +155,7 @@ def why_command(order: str, *, as_json: bool) -> None:
 @click.option("--reason", callback=_said, help="Why it is right, such as: a deposit.")
 @as_json
 def reconcile_command(*, accept: bool, reason: str | None, as_json: bool) -> None:
-    r"""Compare our record with the exchange's and mend what news explains.
+    r"""Compare our record with the exchange's and mend what news explains; halt on the rest.
 
     \b
     A deposit, a withdrawal or a trade by hand is news that nobody told us: look at it,
@@ -171,13 +171,15 @@ def reconcile_command(*, accept: bool, reason: str | None, as_json: bool) -> Non
     if reason is not None:
         for asset, change in settlement.accept(ours, exchange, who=who(), reason=reason).items():
             click.echo(f"booked {text(change)} {asset}", err=as_json)
-    outcome = settlement.reconcile(ours, exchange, trigger="command")
+    outcome = settlement.reconcile(ours, exchange, trigger="command", who="friday reconcile")
     if as_json:
         dump(outcome)
     else:
         click.echo(outcome.reason)
     if not outcome.clean:
-        raise AnswerIsNo("the record and the exchange differ, and no news explains it")
+        raise AnswerIsNo(
+            "the record and the exchange differ, and no news explains it: trading is halted"
+        )
 
 
 @click.command("halt")

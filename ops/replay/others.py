@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Who writes what the replay writes by itself.
 OURS = ("trader", "somebody in MLflow")
 # Whose halts carry the exchange's time.
-ON_EXCHANGE_TIME = ("http", "the reconcile flow")
+ON_EXCHANGE_TIME = ("http", "the reconcile flow", "friday reconcile")
 
 
 @dataclass(slots=True)

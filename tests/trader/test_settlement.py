@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from market.errors import ExchangeUnreachable
 from sql import reads
-from trader import accounts, journal, settlement
+from trader import accounts, journal, record, settlement
 from trader.orders import LostTrack, Rejected, Status
 
 AT_ONCE = timedelta(0)
@@ -82,6 +82,18 @@ def test_the_first_reconciliation_opens_the_ledger_with_what_is_there(engine, pa
             "balance before the first entry"
         }
     assert_settled(engine, paper, reconcile)
+
+
+@pytest.mark.usefixtures("opened")
+def test_what_nothing_explains_halts_whoever_looked(engine, paper, reconcile):
+    paper.balances["ZUSD"] += 1
+
+    found = reconcile()
+
+    assert not found.clean
+    with Session(engine) as session:
+        halt = record.current_halt(session)
+    assert (halt.reason_code, halt.reason) == ("reconciliation", found.reason)
 
 
 @pytest.mark.usefixtures("opened")
