@@ -33,7 +33,9 @@ def show(rows: Sequence[Any], columns: Columns, *, empty: str) -> None:
 
 def dump(value: Any) -> None:
     """Print a value as JSON; amounts and times as strings, exactly as they are."""
-    click.echo(json.dumps(value, default=plain, indent=2))
+    # JSON has no word for a float that is no number, and Python writes one that nobody reads.
+    told = json.loads(json.dumps(value, default=plain), parse_constant=lambda _word: None)
+    click.echo(json.dumps(told, indent=2))
 
 
 def text(value: Any) -> str:
