@@ -7,11 +7,13 @@ PostgreSQL is away.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import sys
 from typing import TYPE_CHECKING, Protocol
 
 import requests
-from pydantic import SecretStr  # noqa: TC002 - pydantic reads it at run time
+from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -40,6 +42,23 @@ class KillSettings(BaseSettings):
 
     api_key: SecretStr
     api_secret: SecretStr
+
+    @field_validator("api_key", "api_secret")
+    @classmethod
+    def _can_be_sent(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        text, name = value.get_secret_value(), f"KRAKEN_KILL_{info.field_name}".upper()
+        if not text.isascii() or not text.isprintable() or not text:
+            raise ValueError(f"{name} must be what Kraken shows when a key is made")
+        return value
+
+    @field_validator("api_secret")
+    @classmethod
+    def _is_base64(cls, value: SecretStr) -> SecretStr:
+        try:
+            base64.b64decode(value.get_secret_value(), validate=True)
+        except binascii.Error:
+            raise ValueError("KRAKEN_KILL_API_SECRET must be the base64 text Kraken gave") from None
+        return value
 
     def exchange(self) -> ExchangeSettings:
         """Return how to reach the exchange with this key."""

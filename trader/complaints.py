@@ -10,9 +10,11 @@ if TYPE_CHECKING:
 # Settings class -> what its variables begin with; others name their variables in full.
 PREFIXES = {
     "AlpacaSettings": "APCA_",
+    "EndpointSettings": "TRADER_HTTP_",
     "ExchangeSettings": "KRAKEN_",
     "InfluxSettings": "INFLUXDB_",
     "KeySettings": "FRIDAY_",
+    "KillSettings": "KRAKEN_KILL_",
     "PublicDataSettings": "KRAKEN_",
     "StackSettings": "FRIDAY_",
     "TraderSettings": "TRADER_",
