@@ -124,8 +124,8 @@ def _exchange() -> Finding:
     address = os.environ.get("KRAKEN_REST_URL", exchange.KRAKEN_REST)
     try:
         answer = httpx.get(f"{address}/0/public/Time", timeout=5.0)
-    except httpx.HTTPError as error:
-        found = f"{address} does not answer ({error}); only --exchange kraken needs it"
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        found = f"{address!a} does not answer ({error}); only --exchange kraken needs it"
         return Finding(good=address == exchange.KRAKEN_REST, what="exchange", found=found)
     return Finding(
         good=answer.status_code == httpx.codes.OK,
