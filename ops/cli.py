@@ -20,7 +20,7 @@ from market.errors import ExchangeRefused, ExchangeUnreachable, FileRefused, Oth
 from ops import environment
 from ops.errors import FridayError
 from registry.errors import RegistryError, RegistryUnreachable
-from sql.errors import DatabaseError, LeaseLost, LeaseTaken
+from sql.errors import DatabaseError, LeaseLost, LeaseTaken, SeveralFound
 from streams.errors import StreamError
 from trader.complaints import complaint
 from trader.errors import TraderError
@@ -73,6 +73,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     OtherHouse: WRONG_USAGE,
     LeaseTaken: REFUSED,
     LeaseLost: REFUSED,
+    SeveralFound: NO,
     DatabaseError: UNREACHABLE,
     ExchangeUnreachable: UNREACHABLE,
     RegistryUnreachable: UNREACHABLE,
@@ -118,8 +119,10 @@ def cli(context: click.Context) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and end the process with the code that says how it went."""
+    words = sys.argv[1:] if arguments is None else arguments
+    _refuse_bytes(words)
     try:
-        outcome = cli.main(arguments, prog_name="friday", standalone_mode=False)
+        outcome = cli.main(words, prog_name="friday", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -133,6 +136,14 @@ def main(arguments: list[str] | None = None) -> None:
         code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
         _fail(code, _sentence(error))
     sys.exit(outcome if isinstance(outcome, int) else 0)
+
+
+def _refuse_bytes(words: list[str]) -> None:
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            _fail(WRONG_USAGE, f"{word!a} is no text in UTF-8")
 
 
 def _sentence(error: Exception) -> str:

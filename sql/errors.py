@@ -3,6 +3,7 @@
 * DatabaseError
     * DatabaseUnreachable    nothing answers at DATABASE_URL, or it refuses us
     * SchemaOutdated         the tables are older or newer than this code
+    * SeveralFound           a name is that of more than one row
     * TurnNotCome            somebody else was at it for too long
     * LeaseTaken             another live trader holds the account
     * LeaseLost              the lock that makes us the only trader may be gone
@@ -21,6 +22,10 @@ class DatabaseUnreachable(DatabaseError):
 
 class SchemaOutdated(DatabaseError):
     """The tables are older or newer than this code."""
+
+
+class SeveralFound(DatabaseError):
+    """A name is that of more than one row."""
 
 
 class TurnNotCome(DatabaseError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from sql import promotions
+from sql.errors import SeveralFound
 from sql.reads import FillRead, OrderRead, fills, plain, read
 from sql.tables import (
     DecisionRow,
@@ -69,7 +70,11 @@ class Why:
 
 
 def why(session: Session, order_id: str) -> Why | None:
-    """Return the chain behind an order named by our id, the exchange's, or the start of ours."""
+    """Return the chain behind an order named by our id, the exchange's, or the start of ours.
+
+    Raises:
+        SeveralFound: Several orders of ours begin so.
+    """
     order = _order(session, order_id)
     if order is None:
         return None
@@ -162,7 +167,9 @@ def _order(session: Session, order_id: str) -> OrderRow | None:
         return found
     starting = select(OrderRow).where(OrderRow.id.startswith(order_id, autoescape=True)).limit(2)
     matches = session.scalars(starting).all()
-    return matches[0] if len(matches) == 1 else None
+    if len(matches) > 1:
+        raise SeveralFound(f"several orders begin with {order_id!r}; say more of the id")
+    return matches[0] if matches else None
 
 
 def _read(session: Session, order: OrderRow, decision: DecisionRow | None) -> OrderRead:
