@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ops.prefect_api import Prefect
 
 QUICKLY = 0.5  # seconds
+# What reading an answer raises if it is not that of the part: a stranger has its port.
+STRANGE = (ValueError, LookupError, TypeError, AttributeError)
 SILENCE = 30.0  # seconds after which a trader that says nothing new is not healthy
 
 
@@ -36,9 +38,9 @@ def http(url: str, word: Callable[[httpx.Response], str]) -> Callable[[int], str
     def probe(_pid: int) -> str | None:
         try:
             answer = client.get(url)
-        except httpx.HTTPError:
+            return word(answer) if answer.status_code == httpx.codes.OK else None
+        except (httpx.HTTPError, *STRANGE):
             return None
-        return word(answer) if answer.status_code == httpx.codes.OK else None
 
     return probe
 
@@ -56,12 +58,12 @@ def mlflow(address: str) -> Callable[[int], str | None]:
     def probe(_pid: int) -> str | None:
         try:
             answer = client.get("/api/2.0/mlflow/registered-models/search")
-        except httpx.HTTPError:
+            if answer.status_code != httpx.codes.OK:
+                return None
+            models = answer.json().get("registered_models", [])
+            return "; ".join(map(_model, models)) or "no model registered yet"
+        except (httpx.HTTPError, *STRANGE):
             return None
-        if answer.is_error:
-            return None
-        models = answer.json().get("registered_models", [])
-        return "; ".join(map(_model, models)) or "no model registered yet"
 
     return probe
 
@@ -74,7 +76,7 @@ def prefect(server: Prefect) -> Callable[[int], str | None]:
             if not server.healthy():
                 return None
             return f"{server.deployments()} deployments, {server.next_run()}"
-        except (httpx.HTTPError, CannotStart):
+        except (httpx.HTTPError, CannotStart, *STRANGE):
             return None
 
     return probe
@@ -88,7 +90,7 @@ def worker(server: Prefect, name: str) -> Callable[[int], str | None]:
             if not server.worker_online(name):
                 return None
             return ", ".join(server.active()) or "idle"
-        except (httpx.HTTPError, CannotStart):
+        except (httpx.HTTPError, CannotStart, *STRANGE):
             return None
 
     return probe
