@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from sandbox.entry import enter, reference_price
+from sandbox.instruments import BY_SYMBOL
+from sandbox.terms import trail_by
 
 if TYPE_CHECKING:
     from sandbox.exchange import Exchange
@@ -39,12 +41,13 @@ def _trail(exchange: Exchange, order: Order, price: int, now: int) -> None:
     stop = order.stop
     if stop is None or not stop.offset or stop.fired:
         return
-    moved = price + stop.offset if order.buys else price - stop.offset
-    if moved < stop.trigger if order.buys else moved > stop.trigger:
-        if order.limit is not None:
-            order.limit += moved - stop.trigger
-        order.stop = replace(stop, trigger=moved, peak=price)
-        exchange.report("status", order, now)
+    if price >= stop.peak if order.buys else price <= stop.peak:
+        return
+    pair = BY_SYMBOL[order.symbol]
+    order.stop = trail_by(replace(stop, peak=price), stop.text, pair, buys=order.buys)
+    if order.limit is not None:
+        order.limit += order.stop.trigger - stop.trigger
+    exchange.report("status", order, now)
 
 
 def _reached(order: Order, price: int) -> bool:

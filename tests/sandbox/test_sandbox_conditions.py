@@ -13,6 +13,7 @@ from sandbox.instruments import BY_SYMBOL
 from sandbox.orders import Close, OrderRequest, Reported
 from sandbox.passage import advance
 from sandbox.synthetic import HOUR_NS, Synthetic
+from sandbox.triggers import fire
 
 XRP = BY_SYMBOL["XRP/USD"]
 START = 492_000 * HOUR_NS + HOUR_NS // 3
@@ -88,18 +89,31 @@ def test_a_limit_variant_rests_on_the_book_once_it_went_off(exchange):
 
 def test_a_trailing_stop_follows_the_price_and_never_goes_back(exchange):
     order = exchange.place("ann", wanted("trailing-stop", "+1%"), START)
-    offset = order.stop.offset
-    assert offset == last(exchange) // 100
+    placed = last(exchange)
+    assert (order.stop.peak, order.stop.trigger) == (placed, placed - placed // 100)
     now = START
     while order.waiting:
         before, now = order.stop.trigger, now + 600 * SECOND
         advance(exchange, now)
         assert order.stop.trigger >= before
-    market = prints(exchange, order.stop.fired)
-    peak = max(int(market.price.max()), order.stop.trigger + offset)
+    peak = max(int(prints(exchange, order.stop.fired).price.max()), placed)
 
-    assert order.stop.trigger == peak - offset
+    assert (order.stop.peak, order.stop.trigger) == (peak, peak - peak // 100)
     assert order.stop.at <= order.stop.trigger
+
+
+@pytest.mark.parametrize(("side", "sign"), [("sell", 1), ("buy", -1)])
+@pytest.mark.parametrize(
+    ("text", "distance"), [("+2%", lambda p: p // 50), ("+0.04", lambda _: 4000)]
+)
+def test_a_percentage_trails_by_so_much_of_the_best_price(exchange, side, sign, text, distance):
+    order = exchange.place("ann", wanted("trailing-stop", text, side), START)
+    best = last(exchange) + sign * 30_000
+    fire(exchange, XRP, best, START)
+
+    assert (order.stop.peak, order.stop.trigger) == (best, best - sign * distance(best))
+    fire(exchange, XRP, best - sign * 100, START)
+    assert (order.stop.peak, order.stop.offset) == (best, distance(best))
 
 
 def test_an_order_whose_price_is_there_already_goes_off_at_once(exchange):
