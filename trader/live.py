@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from market.errors import ExchangeRefused, ExchangeUnreachable
-from market.instruments import Side
+from market.errors import ExchangeUnreachable
 from market.world import REAL, World
 from serving.events import ModelLoaded, ModelRefused, ModelWithdrawn
 from sql.errors import LeaseLost, LeaseTaken
@@ -38,7 +37,7 @@ from trader import record, settlement
 from trader.duties import attend, change_model, under_way
 from trader.memory import Memory
 from trader.ordering import close, hear
-from trader.outage import AWAY
+from trader.outage import AWAY, take_back
 from trader.settlement_record import HALT
 from trader.switch import DeadMansSwitch
 
@@ -158,10 +157,7 @@ class Trader:
         sys.stderr.write(f"{self.word}\n")
         for desk in self.desks.values():
             desk.cool()
-        with suppress(ExchangeUnreachable, ExchangeRefused):
-            for order in self.exchange.open_orders():
-                if order.side is Side.BUY and order.client_order_id is not None:
-                    self.exchange.cancel(order.client_order_id)
+        take_back(self.exchange)
 
     def _get_by(self, event: object | None) -> None:
         match event:

@@ -9,11 +9,14 @@ A halt that the record could not take is kept beside them, and holds at once.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from market.errors import ExchangeRefused, ExchangeUnreachable
+from market.instruments import Side
 from sql.errors import LeaseLost
 from streams.events import ExecutionReport
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from serving.events import ModelEvent
+    from trader.exchange import Exchange
+    from trader.orders import ListedOrder
 
 # What a question to the record raises while it is away, or away again since the last.
 AWAY = (OperationalError, InterfaceError, LeaseLost)
@@ -63,6 +68,17 @@ class Outage:
         """Forget the halt, which is on record now."""
         self.halt = None
         self._asked.unlink(missing_ok=True)
+
+
+def take_back(exchange: Exchange) -> None:
+    """Cancel every order of ours that would buy, as far as the exchange hears it."""
+    resting: list[ListedOrder] = []
+    with suppress(ExchangeUnreachable, ExchangeRefused):
+        resting = exchange.open_orders()
+    for order in resting:
+        if order.side is Side.BUY and order.client_order_id is not None:
+            with suppress(ExchangeUnreachable, ExchangeRefused):
+                exchange.cancel(order.client_order_id)
 
 
 def _sync(path: Path, mode: Literal["ab", "wb"], content: bytes) -> None:

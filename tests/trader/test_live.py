@@ -230,6 +230,25 @@ def test_entries_that_rest_are_cancelled_when_the_record_goes(trader, exchange):
         assert exchange.open_orders() == []
 
 
+def test_an_entry_that_cannot_be_cancelled_keeps_no_other_on_the_book(trader):
+    class Deaf(PaperExchange):
+        def do_cancelorder(self, params):
+            """Refuse to cancel the first order."""
+            if params["cl_ord_id"] == first.id:
+                return {"error": ["EGeneral:Internal error"]}
+            return super().do_cancelorder(params)
+
+    first = order(time_in_force="gtc")
+    paper = Deaf()
+    with serving(paper) as trader.exchange, the_record_away(trader):
+        trader.exchange.place(first)
+        trader.exchange.place(order(time_in_force="gtc", id="0" * 32))
+
+        trader.turn(None)
+
+    assert [placed["status"] for placed in paper.orders.values()] == ["open", "canceled"]
+
+
 TOKEN = "a token of sixteen and more"
 
 
