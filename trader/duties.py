@@ -60,7 +60,7 @@ def attend(trader: Trader) -> None:
             halts=halts,
             held=sums.held,
             connected=trader.reporting,
-            word=trader.word,
+            word=trader.word or trader.why_owed,
             at=trader.now(),
         )
     trader.said, trader.said_at = said, trader.world.monotonic()

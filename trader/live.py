@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from market.errors import ExchangeUnreachable
+from market.errors import ExchangeRefused, ExchangeUnreachable
 from market.world import REAL, World
 from serving.events import ModelLoaded, ModelRefused, ModelWithdrawn
 from sql.errors import LeaseLost, LeaseTaken
@@ -84,6 +84,7 @@ class Trader:
     word: str = ""
     memory: Memory = field(default_factory=Memory)
     owed: str | None = field(default=None, init=False)  # a reconciliation that is still due
+    why_owed: str = field(default="", init=False)
     _ghost_since: float | None = field(default=None, init=False)
     _due: float = field(default=0.0, init=False)
     settle_due: float = field(default=0.0, init=False)
@@ -286,10 +287,11 @@ class Trader:
         self.telemetry.point("quote", {"symbol": event.symbol}, prices, event.at)
 
     def reconcile(self, trigger: str) -> None:
-        """Settle, or owe it if the exchange cannot be asked; until it succeeds nothing opens."""
+        """Settle, or owe it if the exchange does not let us; until it succeeds nothing opens."""
         try:
             self.settle(trigger)
-        except ExchangeUnreachable:
-            self.owed = trigger
+        except (ExchangeUnreachable, ExchangeRefused) as error:
+            self.owed, self.why_owed = trigger, f"not compared with the exchange: {error}"
+            sys.stderr.write(f"{self.why_owed}\n")
         else:
-            self.owed = None
+            self.owed, self.why_owed = None, ""

@@ -93,6 +93,35 @@ def test_a_reconciliation_the_exchange_did_not_answer_is_owed_until_it_does(trad
     assert trader.reporting
 
 
+def test_a_reconciliation_the_exchange_refuses_is_owed_told_and_asked_for_again(trader):
+    paper = PaperExchange()
+    with serving(paper) as trader.exchange:
+        paper.before["BalanceEx"] = 200, '{"error": ["EGeneral:Permission denied"]}'
+        trader.turn(CaughtUp())
+        attend(trader)
+        assert not trader.reporting
+        assert "Permission denied" in trader.health().detail["word"]
+
+        paper.before.clear()
+        trader.settle_due = 0.0
+        attend(trader)
+
+    assert trader.reporting
+    assert trader.health().detail["word"] == ""
+
+
+def test_a_refused_reconciliation_does_not_hide_that_no_reports_come(trader):
+    paper = PaperExchange()
+    with serving(paper) as trader.exchange:
+        paper.before["BalanceEx"] = 200, '{"error": ["EAPI:Invalid nonce"]}'
+        trader.turn(Disconnected(stream="private", reason="closed"))
+        trader.reconcile("overdue order")
+        attend(trader)
+
+    assert trader.health().detail["word"] == "no execution reports: closed"
+    assert trader.owed == "overdue order"
+
+
 def test_without_execution_reports_nothing_counts_as_reporting(trader):
     trader._take(CaughtUp())
     assert trader.reporting
