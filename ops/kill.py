@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 30  # times the exchange is asked before giving up, a second apart
 QUIET_ROUNDS = 2  # answers in a row that nothing was left to cancel
 PAUSE = 1.0
-PATIENCE = 2.0  # seconds for the trader to answer
+PATIENCE = 2.0  # seconds for the trader, or the record, to answer
 
 
 class KillSettings(BaseSettings):
@@ -108,7 +108,8 @@ def halt(engine: Engine | None, reason: str, who: str, at: datetime) -> bool:
         with Session(engine) as session, session.begin():
             record.halt(session, reason_code="kill", reason=reason, who=who, at=at)
     except (DBAPIError, DatabaseError) as error:
-        sys.stderr.write(f"the record is away, so the trader is not halted: {error}\n")
+        why = str(error).splitlines()[0]
+        sys.stderr.write(f"the record is away, so the trader is not halted: {why}\n")
         return False
     return True
 

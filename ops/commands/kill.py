@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ops import kill
 from ops.commands.account import because, who
-from sql.database import DatabaseSettings, open_engine
+from sql.database import DatabaseSettings, limit_waiting, open_engine
 from sql.errors import DatabaseError
 from trader.exchange import Exchange
 
@@ -36,6 +36,7 @@ def kill_command(reason: str, watch: str | None, silence: float) -> None:
         click.echo(f"watching {watch}")
         reason = f"{reason}: {kill.watch(watch, silence, time.monotonic, time.sleep)}"
         click.echo(reason)
+    limit_waiting(kill.PATIENCE)
     halted = kill.halt(_record(), reason, who(), datetime.now(UTC))
     cancelled = kill.cancel_everything(exchange, time.sleep)
     click.echo(f"cancelled {cancelled} orders; nothing is open")

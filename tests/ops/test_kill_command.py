@@ -10,6 +10,7 @@ from pathlib import Path
 
 import ccxt
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from trader import record
@@ -56,6 +57,7 @@ def run(url, key, secret, **environment):
         capture_output=True,
         text=True,
         check=False,
+        timeout=90,
     )
 
 
@@ -83,3 +85,20 @@ def test_without_a_record_it_cancels_and_says_that_nothing_is_halted(sandbox, tm
 
     assert done.returncode == 0, done.stderr
     assert "NOT HALTED" in done.stdout
+
+
+def test_a_record_that_does_not_answer_keeps_it_from_cancelling_for_moments_only(
+    sandbox, engine, database_url, tmp_path
+):
+    trading = client(sandbox, *mint(sandbox, account="main"))
+    trading.create_order("XRP/USD", "limit", "buy", 10, 0.5)
+    key, secret = mint(sandbox, account="main", permissions=["close-trades"])
+
+    with engine.begin() as somebody:
+        somebody.execute(text("LOCK TABLE halts"))
+        done = run(sandbox, key, secret, DATABASE_URL=database_url, FRIDAY_HOME=str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert "cancelled 1 orders" in done.stdout
+    assert "NOT HALTED" in done.stdout
+    assert "has not answered" in done.stderr
