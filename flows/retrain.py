@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
+from prefect.states import Completed
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from market import features, history
-from registry import provenance, registration, report, retraining, store
+from registry import provenance, registration, report, retraining, store, windows
 from registry.contract import model_name
 from registry.errors import RegistryUnreachable, TrainingRefused
 from registry.retraining import Origin
@@ -33,22 +34,10 @@ if TYPE_CHECKING:
     from registry.registration import Registered
     from registry.retraining import Candidate
     from registry.served import ServedModel
+    from registry.windows import Window
 
-# What crossing the spread twice is taken to cost, until it is measured from the book.
-SPREAD_ALLOWANCE = 0.001
-RETRAIN_FAILED = "friday.retrain-failed"
+RETRAIN_FAILED, TAUGHT_NOTHING = "friday.retrain-failed", "friday.retrain-taught-nothing"
 PATIENCE = timedelta(hours=1)  # with another retraining of the same market
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """The bars a retraining learns from, and the round trip it must beat."""
-
-    symbol: str
-    interval: timedelta
-    start: datetime
-    end: datetime
-    cost: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +64,13 @@ def _mark_failed(flow: object, flow_run: FlowRun, state: State[Any]) -> None:  #
             reason=state.message or state.name or "",
         )
     symbol = str(flow_run.parameters.get("symbol"))
+    _announce(RETRAIN_FAILED, symbol, str(flow_run.id), state.message or "")
+
+
+def _announce(event: str, symbol: str, run: str, reason: str) -> None:
+    resource = {"prefect.resource.id": f"friday.market.{model_name(symbol)}"}
     emit_event(
-        event=RETRAIN_FAILED,
-        resource={"prefect.resource.id": f"friday.market.{model_name(symbol)}"},
-        payload={"symbol": symbol, "run": str(flow_run.id), "reason": state.message or ""},
+        event=event, resource=resource, payload={"symbol": symbol, "run": run, "reason": reason}
     )
 
 
@@ -109,11 +101,13 @@ def retrain(
         bars, rival = load_bars(window), load_champion(symbol)
         candidate = fit(trigger, window, bars, plan_of(window, horizon_bars, trials), rival)
         if isinstance(candidate, str):
-            outcome = Retrained(symbol=symbol, passed=False, reason=candidate, details=candidate)
+            outcome = taught_nothing(symbol, candidate)
         else:
             registered = register(candidate, trigger)
             outcome = adopt(candidate, registered, window, promote_first=promote_first)
         conclude(outcome)
+    if outcome.version is None:
+        return ended_without(outcome)
     get_run_logger().info("%s: %s", symbol, outcome.reason)
     return outcome
 
@@ -138,7 +132,8 @@ def choose_window(
     with Session(open_engine(DatabaseSettings())) as session:
         end = until or evidence.record_ends(session, symbol, interval_seconds)
         fee = retrainings.taker_fee(session, symbol)
-    return window_of(symbol, interval_seconds, days, end, _round_trip(symbol, cost, fee))
+    price = windows.round_trip(symbol, cost, fee)
+    return windows.window_of(symbol, interval_seconds, days, end, price)
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_unreachable)
@@ -207,27 +202,6 @@ def conclude(outcome: Retrained) -> None:
     create_markdown_artifact(outcome.details, key=key, description=outcome.reason)
 
 
-def window_of(
-    symbol: str, interval_seconds: int, days: int, end: datetime | None, cost: float
-) -> Window:
-    """Return the window that ends where the record does.
-
-    Raises:
-        TrainingRefused: There is no bar on record.
-    """
-    if end is None:
-        raise TrainingRefused(
-            f"no bars of {symbol} with {interval_seconds} s are on record; run friday ingest first"
-        )
-    return Window(
-        symbol=symbol,
-        interval=timedelta(seconds=interval_seconds),
-        start=end - timedelta(days=days),
-        end=end,
-        cost=cost,
-    )
-
-
 def plan_of(window: Window, horizon_bars: int, trials: int) -> Plan:
     """Return the terms of the training."""
     return Plan(interval=window.interval, horizon=horizon_bars, cost=window.cost, trials=trials)
@@ -261,6 +235,22 @@ def attempt(
         return f"nothing was trained for {origin.symbol}: {refusal}"
 
 
+def taught_nothing(symbol: str, reason: str) -> Retrained:
+    """Say that there is no model, and what that means."""
+    details = f"# {symbol}: nothing was trained\n\n{reason}.\n"
+    details += "\nNo version was registered; whatever was in production stays.\n"
+    return Retrained(symbol=symbol, passed=False, reason=reason, details=details)
+
+
+def ended_without(outcome: Retrained) -> Retrained:
+    """End the run as completed, but by another name and with the reason, and announce it."""
+    get_run_logger().warning("%s: %s", outcome.symbol, outcome.reason)
+    _announce(TAUGHT_NOTHING, outcome.symbol, _job(), outcome.reason)
+    # Prefect takes a state for the run's own, and hands its data to whoever called.
+    state: Any = Completed(name="TaughtNothing", message=outcome.reason, data=outcome)
+    return cast("Retrained", state)
+
+
 def outcome_of(
     candidate: Candidate, registered: Registered, adopted: adoption.Adopted
 ) -> Retrained:
@@ -284,14 +274,3 @@ def outcome_of(
 
 def _job() -> str:
     return str(runtime.flow_run.id)
-
-
-def _round_trip(symbol: str, cost: float | None, taker_fee: object) -> float:
-    if cost is not None:
-        return cost
-    if taker_fee is None:
-        raise TrainingRefused(
-            f"the taker fee of {symbol} is not on record, so a round trip cannot be priced; "
-            "start the trader once, or give the cost"
-        )
-    return 2 * float(str(taker_fee)) + SPREAD_ALLOWANCE

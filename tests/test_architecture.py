@@ -36,7 +36,7 @@ PURE = {
     "ops": "backtesting/backtest backtesting/paper backtesting/paper_orders",
     "registry": (
         "baseline contract evaluation evidence fitting gate labels leaks material numbering"
-        " overfitting overriding rivalry scorer snapshot splits trading trees uniqueness"
+        " overfitting overriding rivalry scorer snapshot splits trading trees uniqueness windows"
     ),
     "sandbox": (
         "accounts amendment book candles checks choices chronicle entry errors exchange faults"

@@ -22,6 +22,7 @@ from flows.retrain import retrain
 from market.history import read_bars
 from ops.cli import main
 from registry import store
+from registry.contract import model_name
 from registry.errors import RegistryUnreachable, TrainingRefused
 from registry.settings import ModelRegistrySettings
 from registry.snapshot import fingerprint
@@ -143,18 +144,27 @@ def rising(bars):
     return bars * 0 + np.exp(np.arange(len(bars)) * 0.001)[:, None]
 
 
+@pytest.fixture
+def announced(monkeypatch):
+    """Return a list that takes the flow's events instead of Prefect."""
+    told = []
+    monkeypatch.setattr(flow, "emit_event", lambda **event: told.append(event))
+    return told
+
+
 @pytest.mark.parametrize(
-    ("symbol", "bars", "message"),
+    ("taught", "message"),
     [
-        ("BTC/USD", markets.walk(1, days=1).iloc[:300], "expected at least 1000 bars"),
-        ("SOL/USD", markets.walk(1, days=2) * 0 + 1.0, "0 rises beyond cost"),
-        ("XMR/USD", rising(markets.walk(1, days=3)), "found 844 rises beyond cost among 844"),
+        (("BTC/USD", markets.walk(1, days=1).iloc[:300]), "expected at least 1000 bars"),
+        (("SOL/USD", markets.walk(1, days=2) * 0 + 1.0), "0 rises beyond cost"),
+        (("XMR/USD", rising(markets.walk(1, days=3))), "found 844 rises beyond cost among 844"),
     ],
     ids=["too few", "constant prices", "one class only"],
 )
 def test_bars_that_cannot_teach_end_in_a_sentence_and_no_version(
-    market, engine, symbol, bars, message
+    market, engine, announced, taught, message
 ):
+    symbol, bars = taught
     market(symbol, bars)
 
     ended = retrain(symbol, trials=3, promote_first=True)
@@ -165,6 +175,16 @@ def test_bars_that_cannot_teach_end_in_a_sentence_and_no_version(
     assert store.aliases(registry(), symbol) == {}
     (job,) = rows(engine, RetrainingJobRow)
     assert (job.state, job.passed, job.version, job.reason) == ("done", False, None, ended.reason)
+    (event,) = announced
+    assert event["event"] == "friday.retrain-taught-nothing"
+    assert event["payload"] == {"symbol": symbol, "run": job.id, "reason": ended.reason}
+    with get_client(sync_client=True) as client:
+        shown = [a for a in client.read_artifacts() if a.key == f"retrain-{model_name(symbol)}"]
+        run = client.read_flow_run(job.id)
+    assert shown[0].data.startswith(f"# {symbol}: nothing was trained")
+    assert ended.reason in shown[0].data
+    assert (run.state.type, run.state.name) == ("COMPLETED", "TaughtNothing")
+    assert run.state.message == ended.reason
 
 
 def test_a_hole_across_the_hold_out_registers_nothing_until_it_is_filled(market):
