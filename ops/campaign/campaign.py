@@ -28,7 +28,7 @@ QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 DATABASE = "campaign"
 COMPACT_EVERY = 200
 POINTS = {point for point, _, _ in CRASHES} | {*LOSSES}
-COUNTS = ("faults", "killed", "losses", "deaths", "ends", "said", "orders")
+COUNTS = ("faults", "killed", "losses", "deaths", "ends", "said", "orders", "parts")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -15,6 +15,7 @@ TITLES = {
     "ends": "Ends of the trader, each followed by a start",
     "said": "What a person said",
     "orders": "Orders, as they ended",
+    "parts": "Orders, by how many fills they had",
 }
 MOST_SHOWN = 20
 

@@ -26,7 +26,7 @@ from ops.campaign.process import TraderProcess
 from ops.campaign.scenario import BAR_SECONDS, Loss, Scenario
 from ops.campaign.timeline import SECOND, Timeline
 from ops.campaign.venue import FLOW_KEY, KEY, SimulatedExchange
-from ops.campaign.verdict import judge, orders_of
+from ops.campaign.verdict import judge, orders_of, trades_of
 from ops.campaign.wires import Door, simulated_world
 from sandbox.calamities import relieve
 from sandbox.instruments import BY_SYMBOL
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 INTERVAL = timedelta(seconds=BAR_SECONDS)
 HEALING_STEP = 2.0
+PARTS = {1: "one fill", 2: "two fills", 3: "three fills"}
 DRIFT = Decimal("1.1")  # how far a position's value may be from the limit that price moves allow
 
 
@@ -56,6 +57,7 @@ class Outcome:
     deaths: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)
+    parts: Counter[str] = field(default_factory=Counter)
     said: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
@@ -248,10 +250,13 @@ class Run:
     def _outcome(self, wrong: list[str]) -> Outcome:
         orders: Counter[str] = Counter()
         faults: Counter[str] = Counter()
+        parts: Counter[str] = Counter()
         if self._exchange.up:
             venue = self._exchange.venue
             faults.update(strike.kind for strike in venue.faults.struck)
             orders.update(order.status for order in orders_of(venue))
+            fills = Counter(trade.order for trade in trades_of(venue))
+            parts.update(PARTS.get(number, "more fills") for number in fills.values())
         with Session(self._storage.engine) as session:
             unplaced = session.scalars(select(OrderRow.id).where(OrderRow.exchange_id.is_(None)))
             orders["never placed"] = len(unplaced.all())
@@ -265,6 +270,7 @@ class Run:
             deaths=Counter(self._exchange.deaths),
             ends=self._process.ends,
             orders=orders,
+            parts=parts,
             said=self._person.said,
             seconds=self._timeline.passed,
         )
