@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 from pydantic import ValidationError
@@ -19,9 +20,27 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
+def _address(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    try:
+        found = urlsplit(value or "http://nowhere")
+    except ValueError:
+        found = urlsplit("")
+    if found.scheme not in {"http", "https"} or not found.hostname:
+        raise click.BadParameter(
+            "expected an address such as http://127.0.0.1:9464/health; "
+            "a trader that cannot be asked would seem unwell"
+        )
+    return value
+
+
 @click.command("kill")
 @because
-@click.option("--watch", metavar="URL", help="Wait until the trader at this /health is not well.")
+@click.option(
+    "--watch",
+    metavar="URL",
+    callback=_address,
+    help="Wait until the trader at this /health is not well.",
+)
 @click.option(
     "--silence",
     default=15.0,

@@ -102,3 +102,22 @@ def test_a_record_that_does_not_answer_keeps_it_from_cancelling_for_moments_only
     assert "cancelled 1 orders" in done.stdout
     assert "NOT HALTED" in done.stdout
     assert "has not answered" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:9464/health", "nonsense", "file:///health", "http://[::1"]
+)
+def test_a_health_that_cannot_be_asked_for_kills_nobody(url, tmp_path):
+    done = subprocess.run(
+        [Path(sys.executable).parent / "friday", "kill", "--reason", "a test", "--watch", url],
+        env=os.environ
+        | {"KRAKEN_KILL_API_KEY": "key", "KRAKEN_KILL_API_SECRET": "c2VjcmV0"}
+        | {"KRAKEN_REST_URL": "http://127.0.0.1:1", "FRIDAY_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+    assert done.returncode == 2
+    assert "expected an address such as http://127.0.0.1:9464/health" in done.stderr
