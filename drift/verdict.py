@@ -53,20 +53,19 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What a drift check found; without a model or bars there are no findings."""
+    """What a drift check found; without a model or bars there are no findings.
+
+    `repeated` says that this very window was checked before.
+    """
 
     symbol: str
     reason: str
     retrain: bool = False
+    repeated: bool = False
     version: int | None = None
     start: datetime | None = None
     end: datetime | None = None
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def market(self) -> str:
-        """The symbol as keys and names have it."""
-        return self.symbol.lower().replace("/", "-")
 
     def markdown(self) -> str:
         """Tell the same to a person."""

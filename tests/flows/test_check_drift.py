@@ -1,7 +1,10 @@
 """A drift check ends in a sentence whatever it finds, and only lost skill asks for more."""
 
 import json
-from datetime import timedelta
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,15 +12,20 @@ import markets
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.exceptions import ParameterTypeError
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from drift.verdict import Kind
-from flows.check_drift import check_drift, judge_window, read_window
+from drift.window import OUTCOME
+from flows import check_drift as checking
+from flows.check_drift import attach_report, check_drift, interval_of, production_model
+from flows.drift_record import judge_window, read_window
 from market import features
 from registry.contract import model_name
-from sql import months
+from sql import months, promotions
 from sql.tables import DriftResultRow, PredictionRow, PriceBarRow
 
 SYMBOL = "XRP/USD"
@@ -25,7 +33,10 @@ MINUTE = timedelta(minutes=1)
 HORIZON = 10
 SPANS = timedelta(days=2), timedelta(hours=2)
 MODEL = SimpleNamespace(
-    symbol=SYMBOL, version=3, cost=0.0, tags={"horizon_bars": str(HORIZON), "cost": "0.0"}
+    symbol=SYMBOL,
+    version=3,
+    cost=0.0,
+    tags={"horizon_bars": str(HORIZON), "interval_seconds": "60", "cost": "0.0"},
 )
 
 
@@ -74,7 +85,7 @@ def by_kind(checked):
 
 
 def test_without_a_model_it_says_so(engine):
-    checked = judge_window(engine, SYMBOL, None, None)
+    checked = judge_window(engine, SYMBOL, None, "")
 
     assert checked.reason == "no model is in production, so none can drift"
     assert checked.markdown().startswith("# XRP/USD: no model")
@@ -150,7 +161,8 @@ def test_every_kind_is_recorded_once_a_window(engine):
 
     first, again = check(engine), check(engine)
 
-    assert first == again
+    assert (first.repeated, again.repeated) == (False, True)
+    assert replace(again, repeated=False) == first
     with Session(engine) as session:
         rows = session.scalars(select(DriftResultRow)).all()
         assert sorted(row.kind for row in rows) == sorted(Kind)
@@ -168,6 +180,85 @@ def test_a_window_sees_nothing_from_after_its_end(engine):
     assert window.end == end
 
 
+def test_a_window_knows_no_outcome_that_nobody_knew_then(engine):
+    bars = markets.walk(3, days=3)
+    record(engine, bars)
+    score(engine, bars, np.full(len(bars), 0.5))
+    check(engine)  # settles every outcome there is
+    end = bars.index[-600].to_pydatetime()
+
+    window = read_window(engine, MODEL, MINUTE, SPANS, end)
+
+    # The outcome of the last bar but ten is told by the close of the last.
+    known = window.scores[OUTCOME].dropna().index.max().to_pydatetime()
+    assert known == end - (HORIZON + 1) * MINUTE
+    assert known == window.current[OUTCOME].dropna().index.max()
+
+
+@pytest.mark.parametrize("later", [timedelta(days=300), timedelta(seconds=59)])
+def test_a_window_ends_with_the_record_and_with_a_bar_whatever_was_asked_for(engine, later):
+    bars = markets.walk(3, days=3)
+    record(engine, bars)
+    ends = bars.index[-1].to_pydatetime() + MINUTE
+
+    window = read_window(engine, MODEL, MINUTE, SPANS, ends + later)
+
+    assert window.end == ends
+    assert read_window(engine, MODEL, MINUTE, SPANS, ends - MINUTE + later / 500).end <= ends
+
+
+def test_two_checks_of_one_window_at_once_record_it_once(engine):
+    record(engine, markets.walk(3, days=3))
+    window = read_window(engine, MODEL, MINUTE, SPANS, None)
+    with ThreadPoolExecutor(4) as pool:
+        checks = [pool.submit(judge_window, engine, SYMBOL, MODEL, window) for _ in range(4)]
+
+    assert sorted(one.result().repeated for one in checks) == [False, True, True, True]
+    with Session(engine) as session:
+        rows = session.scalars(select(DriftResultRow)).all()
+        assert sorted(row.kind for row in rows) == sorted(Kind)
+
+
+@pytest.mark.parametrize(
+    ("tags", "untold"),
+    [
+        ({"horizon_bars": "10"}, "interval_seconds"),
+        ({"interval_seconds": "60", "horizon_bars": "ten"}, "horizon_bars"),
+        ({}, "interval_seconds and horizon_bars"),
+    ],
+)
+def test_a_version_that_does_not_say_what_it_forecasts_is_told(tags, untold):
+    reason = interval_of(SimpleNamespace(version=3, tags=tags))
+
+    assert reason == (
+        f"version 3 is in production and does not tell its {untold}, so nothing can be checked"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        ({"symbol": "XRP USD"}, "expected a market such as XRP/USD, not 'XRP USD'"),
+        ({"hours_current": -8}, "hours_current: Input should be greater than or equal to 1"),
+        ({"days_reference": 0}, "days_reference: Input should be greater than or equal to 1"),
+        ({"interval_seconds": 0}, "interval_seconds: Input should be greater"),
+        ({"until": "2026-03-01T00:00:00"}, "until: Input should have timezone info"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_in_a_sentence(asked, refused):
+    with pytest.raises(ParameterTypeError, match=re.escape(refused)):
+        check_drift.validate_parameters({"symbol": SYMBOL} | asked)
+
+
+def test_a_market_is_known_in_small_letters_and_a_time_in_any_zone():
+    given = {"symbol": "xrp/usd", "until": "2026-03-01T01:00:00+02:00"}
+
+    asked = check_drift.validate_parameters(given)
+
+    assert asked["symbol"] == SYMBOL
+    assert asked["until"].isoformat() == "2026-02-28T23:00:00+00:00"
+
+
 @pytest.fixture
 def client(monkeypatch, database_url, mlflow_address, prefect_server):  # noqa: ARG001
     """Give MLflow's client; flows find everything by environment."""
@@ -176,13 +267,19 @@ def client(monkeypatch, database_url, mlflow_address, prefect_server):  # noqa: 
     return MlflowClient(tracking_uri=mlflow_address)
 
 
-def promote(client, symbol):
+def promote(client, symbol, seconds=60):
     name = model_name(symbol)
     client.create_registered_model(name)
     run = client.create_run("0")
-    tags = {"gate": "passed", "cost": "0.0", "horizon_bars": str(HORIZON)}
+    tags = {
+        "gate": "passed",
+        "cost": "0.0",
+        "horizon_bars": str(HORIZON),
+        "interval_seconds": str(seconds),
+    }
     found = client.create_model_version(name, run.info.artifact_uri, run.info.run_id, tags)
     client.set_registered_model_alias(name, "production", found.version)
+    return int(found.version)
 
 
 def test_the_flow_ends_well_without_a_model_in_production(client):
@@ -191,6 +288,65 @@ def test_the_flow_ends_well_without_a_model_in_production(client):
     checked = check_drift("BTC/USD")
 
     assert checked.reason == "no model is in production, so none can drift"
+
+
+def test_the_version_whose_stage_the_trader_saw_move_is_checked(client, engine):
+    one = promote(client, "DOT/USD")
+    run = client.create_run("0")
+    other = client.create_model_version("dot-usd", run.info.artifact_uri, run.info.run_id)
+    with pytest.warns(FutureWarning, match="deprecated"):
+        client.transition_model_version_stage("dot-usd", other.version, "Production")
+    with Session(engine) as session, session.begin():
+        assert production_model(session, client, "DOT/USD").version == one
+        promotions.record(
+            session,
+            symbol="DOT/USD",
+            action=promotions.PROMOTED,
+            from_version=one,
+            to_version=int(other.version),
+            who="the registry",
+            reason="its stage was moved",
+            evidence={},
+            at=datetime(2026, 3, 1, tzinfo=UTC),
+        )
+
+        assert production_model(session, client, "DOT/USD").version == int(other.version)
+
+
+def test_a_model_is_checked_on_the_bars_that_it_scores(client, engine):
+    record(engine, markets.walk(3, days=3), symbol="LTC/USD")
+    promote(client, "LTC/USD", seconds=300)
+
+    checked = check_drift("LTC/USD", interval_seconds=60)
+
+    assert checked.reason == "no bars are on record to compare yet"
+
+
+def test_one_window_has_one_run_and_asks_for_one_model(client, engine, monkeypatch):
+    bars = markets.walk(4, days=2)
+    record(engine, bars)
+    score(engine, bars, np.where(rose(bars), 0.35, 0.65))
+    whole = read_window(engine, MODEL, MINUTE, SPANS, None)
+    few = whole.reference[[OUTCOME]], whole.current[[OUTCOME]]
+    window = replace(whole, reference=few[0], current=few[1])  # a column takes Evidently seconds
+    wanted = []
+    monkeypatch.setattr(checking, "emit_event", lambda **event: wanted.append(event))
+
+    @flow
+    def twice():
+        for _ in range(2):
+            checked = judge_window(engine, SYMBOL, MODEL, window)
+            checking.publish(checked)
+            run_id = attach_report(client, checked, window)
+        return checked, run_id
+
+    checked, run_id = twice()
+
+    assert checked.retrain
+    assert [event["event"] for event in wanted] == ["friday.retrain-wanted"]
+    experiment = client.get_experiment_by_name("drift").experiment_id
+    (run,) = client.search_runs([experiment], f"tags.symbol = '{SYMBOL}'")
+    assert (run.info.run_id, run.info.status) == (run_id, "FINISHED")
 
 
 def test_the_flow_leaves_a_report_in_mlflow_and_an_artifact_in_prefect(client, engine, tmp_path):

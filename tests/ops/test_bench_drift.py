@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from drift.verdict import Kind, judge
 from drift.window import OUTCOME, PROBABILITY, examine, forward_returns
-from flows.check_drift import read_window
+from flows.drift_record import read_window
 from market import features
 from ops.bench import drift, markets, watching
 from ops.bench.figures import Plan
