@@ -144,7 +144,8 @@ def _ticker_body(venue: Venue, pair: Pair, now: int) -> dict[str, Any]:
     both = (day, last_day(tape, now))
 
     def quote(level: tuple[int, int]) -> list[str]:
-        lots = level[1] // 10**pair.lot_decimals
+        """Count whole lots, of which Kraken shows one where there is less."""
+        lots = max(level[1] // 10**pair.lot_decimals, min(level[1], 1))
         return [pair.long_price_text(level[0]), str(lots), f"{lots}.000"]
 
     return {

@@ -491,3 +491,18 @@ def test_a_part_of_what_is_known_of_a_pair_can_be_asked_for(desk, info, fields):
     assert set(answer["XDGUSD"]) == fields
     with pytest.raises(Refused):
         METHODS["AssetPairs"](desk.venue, now, {"info": "nonsense"})
+
+
+def test_a_quote_of_less_than_one_lot_is_shown_as_one(desk):
+    def bid():
+        ticker = METHODS["Ticker"](desk.venue, desk.venue.sync(), {"pair": "XRPUSD"})
+        return ticker["XXRPZUSD"]["b"][1:]
+
+    whole = int(bid()[0])
+    assert whole > 1
+    book = METHODS["Depth"](desk.venue, desk.venue.sync(), {"pair": "XRPUSD"})["XXRPZUSD"]
+    between = (float(book["bids"][0][0]) + float(book["asks"][0][0])) / 2
+    add(desk, "limit", volume="1.7", price=f"{between:.5f}")
+    assert bid() == ["1", "1.000"]
+    add(desk, "market", "sell", volume="1.65")
+    assert bid() == ["1", "1.000"]
