@@ -26,7 +26,8 @@ class Evidence:
     best of the trials is no better than their median; NaN where it cannot be told. `rivalry`
     compares with the model in production; None where there is none to compare with.
     `openings` counts the looks at exactly this hold-out, this one included, and `overlapping`
-    the earlier ones at a stretch that shares bars with it.
+    the earlier ones at a stretch that shares bars with it; `seen` is the share of its bars that
+    any of these saw, and `most_seen` how many of them saw one and the same bar.
     """
 
     folds: tuple[Scores, ...]
@@ -49,6 +50,8 @@ class Evidence:
     rivalry: Rivalry | None = None
     openings: int = 1
     overlapping: int = 0
+    seen: float = 0.0
+    most_seen: int = 0
 
     @property
     def cost_share(self) -> float:

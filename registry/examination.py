@@ -86,6 +86,8 @@ def gather(course: Course, found: Found, folds: list[evaluation.Scores], held: H
         overfitting=_overfitting(found),
         openings=held.opening.number,
         overlapping=held.opening.overlapping,
+        seen=held.opening.seen,
+        most_seen=held.opening.most,
     )
 
 

@@ -234,13 +234,17 @@ def _overfitting(evidence: Evidence, policy: Policy) -> Check:
 
 def _openings(evidence: Evidence) -> Check:
     # Each look is a trial in the deflated Sharpe ratio, which is where it refuses.
-    often = "once" if evidence.openings == 1 else f"{evidence.openings} times"
+    earlier = evidence.overlapping + evidence.openings - 1
+    times = "once" if evidence.most_seen == 1 else f"{evidence.most_seen} times"
     return _most(
-        "hold-out opened before",
-        evidence.openings,
-        1,
-        f"the bars of this hold-out have been looked at {often}, this one included, and "
-        f"{evidence.overlapping} earlier looks shared some of them; more than once is a warning",
+        "hold-out seen before",
+        evidence.seen,
+        0,
+        f"{earlier} earlier looks saw {evidence.seen:.0%} of the bars of this hold-out, some of "
+        f"them {times}, and {evidence.openings - 1} of the looks saw exactly these; any is a "
+        "warning"
+        if earlier
+        else "no earlier look saw a bar of this hold-out",
     )
 
 

@@ -7,7 +7,8 @@ it is taken, so that one that broke off is counted, too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import optuna
@@ -16,6 +17,8 @@ from registry.contract import model_name
 from registry.studies import MARKET, open_storage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from optuna.trial import FrozenTrial
 
     from registry.settings import StudySettings
@@ -38,13 +41,16 @@ class Opening:
     """A look that has been written down.
 
     `number` counts the looks at exactly these bars, this one included; `overlapping` the
-    earlier looks at a stretch that shares some of them.
+    earlier looks at a stretch that shares some of them. `seen` is the share of these bars that
+    any of all those saw, and `most` how many of them saw one and the same bar.
     """
 
     look: Look
     at: datetime
     number: int
     overlapping: int
+    seen: float
+    most: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +80,19 @@ class Log:
         before = self.entries()
         same = [one for one in before if _span(one.look) == _span(look)]
         shared = [one for one in before if _share(one.look, look) and one not in same]
+        seen, most = seen_before(look, [one.look for one in before])
         at = datetime.now(UTC)
         self._trial = self._study.ask()
         for name, value in _attributes(look, at).items():
             self._trial.set_user_attr(name, value)
-        return Opening(look=look, at=at, number=len(same) + 1, overlapping=len(shared))
+        return Opening(
+            look=look,
+            at=at,
+            number=len(same) + 1,
+            overlapping=len(shared),
+            seen=seen,
+            most=most,
+        )
 
     def close(self, log_loss: float) -> None:
         """Write down what was seen."""
@@ -105,6 +119,21 @@ class Log:
             run=told["run"],
         )
         return Entry(look=look, at=datetime.fromisoformat(told["at"]), log_loss=trial.value)
+
+
+def seen_before(look: Look, earlier: Iterable[Look]) -> tuple[float, int]:
+    """Return which share of a stretch earlier looks saw, and how many at most saw one moment."""
+    spans = [(max(one.first, look.first), min(one.last, look.last)) for one in earlier]
+    spans = [(first, last) for first, last in spans if first <= last]
+    edges = sorted({look.first, look.last, *(edge for span in spans for edge in span)})
+    if len(edges) == 1:  # one bar
+        return float(bool(spans)), len(spans)
+    seen, most = timedelta(0), 0
+    for first, last in pairwise(edges):
+        count = sum(span[0] <= first and last <= span[1] for span in spans)
+        seen += (last - first) * bool(count)
+        most = max(most, count)
+    return seen / (look.last - look.first), most
 
 
 def _attributes(look: Look, at: datetime) -> dict[str, str]:

@@ -62,7 +62,8 @@ def _opened(candidate: Candidate) -> str:
     return (
         f"The hold-out from {look.first:%Y-%m-%d %H:%M} to {look.last:%Y-%m-%d %H:%M} UTC was "
         f"opened at {opening.at:%Y-%m-%d %H:%M:%S} UTC ({look.who}, run `{look.run}`): look "
-        f"number {opening.number} at these bars; {opening.overlapping} earlier looks shared some."
+        f"number {opening.number} at these bars; {opening.overlapping} earlier looks shared some. "
+        f"{opening.seen:.0%} of the bars had been seen before."
     )
 
 
@@ -95,6 +96,7 @@ def metrics(candidate: Candidate) -> dict[str, float]:
         "inner_log_loss_logistic_regression": candidate.contest.plain,
         "hold_out_openings": evidence.openings,
         "hold_out_openings_overlapping": evidence.overlapping,
+        "hold_out_seen_before": evidence.seen,
         "shuffled_log_loss_gain": evidence.shuffled_gain,
         "hold_out_blocks": evidence.blocks,
         "hold_out_blocks_needed": _finite(evidence.shortest_record),

@@ -127,12 +127,16 @@ def test_a_planted_pattern_passes(candidate):
     assert candidate.contract.gate_reason == candidate.verdict.reason
 
 
-def test_a_second_look_at_the_same_hold_out_is_a_warning_and_counted():
-    first, second = judge(SOUND), judge(replace(SOUND, openings=2, overlapping=3))
+def test_what_earlier_looks_saw_of_a_hold_out_is_a_warning_and_told():
+    seen = replace(SOUND, openings=2, overlapping=3, seen=0.625, most_seen=4)
+    first, later = judge(SOUND), judge(seen)
 
     assert first.warnings[1].passed
-    assert "looked at once, this one included" in first.warnings[1].sentence
-    assert second.passed
-    assert not second.warnings[1].passed
-    assert "looked at 2 times" in second.warnings[1].sentence
-    assert "3 earlier looks" in second.warnings[1].sentence
+    assert first.warnings[1].sentence == "no earlier look saw a bar of this hold-out"
+    assert later.passed
+    assert not later.warnings[1].passed
+    assert later.warnings[1].value == 0.625
+    assert later.warnings[1].sentence == (
+        "4 earlier looks saw 62% of the bars of this hold-out, some of them 4 times, and 1 of the "
+        "looks saw exactly these; any is a warning"
+    )

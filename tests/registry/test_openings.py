@@ -50,6 +50,28 @@ def test_looks_at_the_same_bars_are_numbered_and_shared_bars_are_told_apart(sett
     assert numbers == [(1, 0), (2, 0), (1, 2), (1, 0), (3, 1)]
 
 
+@pytest.mark.parametrize(
+    ("days", "seen", "most"),
+    [
+        ((), 0.0, 0),
+        ((5,), 0.0, 0),  # another stretch
+        ((1,), 2 / 3, 1),  # a window that moved by a day of three
+        ((1, 2), 2 / 3, 2),
+        ((-2, 2), 2 / 3, 1),  # from either side
+        ((1, 0, 0), 1.0, 3),
+    ],
+)
+def test_of_moving_windows_it_is_told_how_much_was_seen_before_and_how_often(
+    settings, days, seen, most
+):
+    for moved in days:
+        Log(settings, "XRP/USD").open(look(moved))
+
+    opening = Log(settings, "XRP/USD").open(look())
+
+    assert (opening.seen, opening.most) == (pytest.approx(seen), most)
+
+
 def test_a_look_that_broke_off_counts_like_another(settings):
     Log(settings, "XRP/USD").open(look())
 
