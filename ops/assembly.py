@@ -19,6 +19,7 @@ from ops.prefect_api import Prefect
 from ops.stack import Supervisor, clean_up, leave_environment
 from ops.watch import Watched
 from sql.database import open_engine
+from telemetry.endpoint import EndpointSettings
 from telemetry.points import InfluxSettings
 from trader.settings import TraderSettings
 
@@ -95,6 +96,7 @@ def prepare(home: Home, wishes: Wishes) -> Plan:
     """
     TraderSettings()  # a malformed variable is better said now than by the trader's log
     InfluxSettings()
+    EndpointSettings()
     clean_up(home)
     _check_ports(wishes)
     _check_disk(home)
@@ -239,12 +241,7 @@ def _check_ports(wishes: Wishes) -> None:
     needed = {"MLflow": ("mlflow", wishes.mlflow_port), "Prefect": ("prefect", wishes.prefect_port)}
     if wishes.exchange == "sandbox":
         needed["the sandbox"] = ("sandbox", wishes.sandbox_port)
-    for what, (name, port) in needed.items():
-        if not ports.is_free(port):
-            raise CannotStart(
-                f"port {port} is needed for {what} and another program listens there; stop that "
-                f"program, or choose another port with --{name}-port or FRIDAY_{name.upper()}_PORT"
-            )
+    ports.check(needed)
 
 
 def _check_disk(home: Home) -> None:

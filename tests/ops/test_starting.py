@@ -65,6 +65,32 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(folder):
     assert postgres_in(folder) == []
 
 
+def test_two_parts_cannot_have_one_port(folder):
+    port = str(ports.any_free())
+
+    done = up(folder, "--mlflow-port", port, "--prefect-port", port)
+
+    assert done.returncode == 3
+    assert done.stderr == (
+        f"port {port} is wanted for MLflow and for Prefect; choose another one with "
+        "--prefect-port or FRIDAY_PREFECT_PORT\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("TRADER_HTTP_PORT", "many"), ("TRADER_HTTP_TOKEN", "short-word")]
+)
+def test_a_variable_of_the_traders_address_is_checked_before_anything_starts(
+    folder, variable, value
+):
+    done = up(folder, **{variable: value})
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"{variable}: ")
+    assert "short-word" not in done.stderr
+    assert postgres_in(folder) == []
+
+
 @pytest.mark.parametrize(
     ("url", "code", "said"),
     [
