@@ -31,8 +31,7 @@ def start():
 
     yield begin
     for each in running:
-        if each.process.poll() is None:
-            each.stop()
+        each.end()
 
 
 @pytest.fixture(scope="module")

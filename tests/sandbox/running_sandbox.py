@@ -93,6 +93,12 @@ class Running:
         self._hang_up()
         return code
 
+    def end(self):
+        """Stop the process unless it has ended by itself, and close what it wrote to."""
+        if self.process.poll() is None:
+            self.stop()
+        self._hang_up()
+
     def _hang_up(self):
         for pipe in (self.process.stdout, self.process.stderr):
             pipe.close()

@@ -37,8 +37,7 @@ def source():
     """Run the exchange that is mirrored."""
     running = Running(*FAST)
     yield running
-    if running.process.poll() is None:
-        running.stop()
+    running.end()
 
 
 @pytest.fixture(scope="module")
