@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from experiments.analysis import Analysis, Decision, Pairs, analyse
 from experiments.planning import Terms
+from flows.asked import Market, Moment, ending, key, without_hindsight
 from market.history import settle_outcomes
 from sql import evidence, scores
 from sql.database import DatabaseSettings, open_engine
 from sql.errors import DatabaseUnreachable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from prefect.client.schemas.objects import State, TaskRun
     from sqlalchemy import Engine
 
     from sql.tables import ExperimentRow
+
+TIME = "%Y-%m-%d %H:%M UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +52,7 @@ class Looked:
 
 
 @flow(name="analyse_experiment")
-def analyse_experiment(symbol: str, *, until: datetime | None = None) -> Looked:
+def analyse_experiment(symbol: Market, *, until: Moment | None = None) -> Looked:
     """Compare the two versions of the running experiment on every bar both scored.
 
     A verdict other than undecided ends the experiment; promoting is for a person or a
@@ -60,7 +66,8 @@ def analyse_experiment(symbol: str, *, until: datetime | None = None) -> Looked:
 
 
 def _unreachable(_task: object, _run: TaskRun, state: State[object]) -> bool:
-    return isinstance(state.result(raise_on_failure=False), DatabaseUnreachable)
+    found = state.result(raise_on_failure=False)
+    return isinstance(found, DatabaseUnreachable | OperationalError)
 
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=_unreachable)
@@ -73,30 +80,41 @@ def look(symbol: str, until: datetime | None) -> Looked:
 @task
 def publish(looked: Looked) -> None:
     """Show the verdict and its figures."""
-    key = f"experiment-{looked.symbol.lower().replace('/', '-')}"
-    create_markdown_artifact(looked.markdown(), key=key, description=looked.reason)
+    create_markdown_artifact(
+        looked.markdown(), key=key("experiment", looked.symbol), description=looked.reason
+    )
 
 
 def take_look(engine: Engine, symbol: str, until: datetime | None = None) -> Looked:
     """Analyse the symbol's running experiment and record what it shows, in one transaction.
 
-    Outcomes that became due are settled first. Looking twice at one time records one look.
+    Outcomes that became due are settled first. Looking twice at one time records one look,
+    and who looks while somebody else does waits until they are done.
     """
     with Session(engine) as session, session.begin():
-        experiment = evidence.running_experiment(session, symbol)
+        experiment = _running(session, symbol)
         if experiment is None:
             return Looked(symbol=symbol, reason=f"no experiment is running for {symbol}")
-        end = until or evidence.record_ends(session, symbol, experiment.interval_seconds)
-        if end is None:
+        interval = timedelta(seconds=experiment.interval_seconds)
+        recorded = evidence.record_ends(session, symbol, experiment.interval_seconds)
+        if recorded is None:
             return Looked(
                 symbol=symbol,
                 experiment_id=experiment.id,
                 reason=f"no bars of {symbol} are on record yet, so nothing can be compared",
             )
-        interval = timedelta(seconds=experiment.interval_seconds)
+        end = ending(until, recorded, interval)
+        if end <= experiment.started_at:
+            return Looked(
+                symbol=symbol,
+                experiment_id=experiment.id,
+                reason=f"the experiment began at {experiment.started_at:{TIME}}, and until "
+                f"{end:{TIME}} there is nothing to compare",
+            )
         settle_outcomes(session, symbol, interval, experiment.horizon_bars, end)
-        pairs = pair(scores.paired_scores(session, experiment, end), experiment)
-        analysis = analyse(pairs, terms_of(experiment))
+        told = scores.paired_scores(session, experiment, end)
+        known = without_hindsight(told, (experiment.horizon_bars + 1) * interval, end)
+        analysis = analyse(pair(known, experiment), terms_of(experiment))
         _record(session, experiment, analysis, end)
         return Looked(
             symbol=symbol,
@@ -107,6 +125,15 @@ def take_look(engine: Engine, symbol: str, until: datetime | None = None) -> Loo
             treatment_version=experiment.treatment_version,
             analysis=analysis,
         )
+
+
+def _running(session: Session, symbol: str) -> ExperimentRow | None:
+    """Return the running experiment, which nobody else can end before this transaction is over."""
+    experiment = evidence.running_experiment(session, symbol)
+    if experiment is None:
+        return None
+    session.refresh(experiment, with_for_update=True)
+    return experiment if experiment.state == "running" else None
 
 
 def pair(rows: list[scores.PairedScore], experiment: ExperimentRow) -> Pairs:
@@ -164,8 +191,8 @@ def _details(looked: Looked, analysis: Analysis) -> str:
         "blocks seen, planned, at most": (
             f"{analysis.units}, {analysis.planned_units}, {analysis.cap_units}"
         ),
-        "log loss saved, nats a bar": _shown(analysis.effect),
-        "interval valid at every look": f"{_shown(analysis.low)} to {_shown(analysis.high)}",
+        "log loss that the treatment saves, nats a bar": _signed(analysis.effect),
+        "interval valid at every look": f"{_signed(analysis.low)} to {_signed(analysis.high)}",
         "p-value, smallest so far": _shown(analysis.p_value),
         "p-value by betting on Brier scores": _shown(analysis.exact_p_value),
         "bars scored by both": str(coverage["both"]),
@@ -175,5 +202,9 @@ def _details(looked: Looked, analysis: Analysis) -> str:
     return f"\n| | |\n|---|---|\n{table}\n\nExperiment `{looked.experiment_id}`.\n"
 
 
+def _signed(value: float | None) -> str:
+    return "not yet" if value is None else f"{value:+.5f}"
+
+
 def _shown(value: float | None) -> str:
-    return "not yet" if value is None else f"{value:.5f}"
+    return "not yet" if value is None else f"{value:.2g}"

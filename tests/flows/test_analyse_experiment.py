@@ -1,10 +1,12 @@
 """A look at an experiment reads the record, writes one look, and ends what is decided."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from prefect.exceptions import ParameterTypeError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,6 +19,7 @@ from sql.tables import ExperimentLookRow, ExperimentRow, OutcomeRow, PredictionR
 SYMBOL = "XRP/USD"
 START = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+KNOWN_AFTER = 3  # bars, from the start of one to the end of the one that tells its outcome
 TERMS = Terms(
     metric="log_loss", horizon_bars=2, block_bars=16, alpha=0.05, planned_units=20, cap_units=34
 )
@@ -90,7 +93,7 @@ def test_without_bars_it_says_so_and_records_nothing(engine):
 def test_a_decided_experiment_ends_with_its_reason(engine):
     with Session(engine) as session, session.begin():
         start(session)
-        record(session, 16 * 20)
+        record(session, 16 * 20 + KNOWN_AFTER)
 
     looked = take_look(engine, SYMBOL)
 
@@ -101,7 +104,7 @@ def test_a_decided_experiment_ends_with_its_reason(engine):
         assert (experiment.state, experiment.conclusion) == ("stopped", looked.reason)
         assert (seen.units, seen.verdict) == (20, "promote")
         assert seen.low > 0
-    assert "log loss saved" in looked.markdown()
+    assert "log loss that the treatment saves, nats a bar | +0." in looked.markdown()
 
 
 def test_an_undecided_experiment_goes_on_and_one_time_has_one_look(engine):
@@ -136,7 +139,51 @@ def test_a_look_sees_nothing_from_after_its_end(engine):
 
     looked = take_look(engine, SYMBOL, START + 16 * 3 * MINUTE)
 
-    assert looked.analysis.units == 3
+    # Three blocks are over, and the outcomes of the third one's last bars were not known yet.
+    assert looked.analysis.units == 2
+
+
+@pytest.mark.parametrize("later", [timedelta(days=300), timedelta(seconds=59)])
+def test_a_look_ends_with_the_record_whatever_was_asked_for(engine, later):
+    with Session(engine) as session, session.begin():
+        start(session)
+        record(session, 16 * 5)
+
+    take_look(engine, SYMBOL, START + 16 * 5 * MINUTE + later)
+
+    with Session(engine) as session:
+        (seen,) = session.scalars(select(ExperimentLookRow)).all()
+        assert seen.at == START + 16 * 5 * MINUTE
+
+
+def test_a_look_from_before_the_experiment_says_so_and_records_nothing(engine):
+    with Session(engine) as session, session.begin():
+        start(session)
+        record(session, 16 * 5)
+
+    looked = take_look(engine, SYMBOL, START)
+
+    assert looked.reason == (
+        "the experiment began at 2026-03-01 00:00 UTC, and until 2026-03-01 00:00 UTC "
+        "there is nothing to compare"
+    )
+    with Session(engine) as session:
+        assert session.scalars(select(ExperimentLookRow)).all() == []
+
+
+def test_two_looks_at_once_are_one_look_and_end_an_experiment_once(engine):
+    with Session(engine) as session, session.begin():
+        start(session)
+        record(session, 16 * 20 + KNOWN_AFTER)
+
+    with ThreadPoolExecutor(4) as pool:
+        looks = list(pool.map(lambda _: take_look(engine, SYMBOL), range(4)))
+
+    decided = [look for look in looks if look.decision is not None]
+    assert [look.decision for look in decided] == [Decision.PROMOTE]
+    assert all("no experiment is running" in one.reason for one in looks if one.decision is None)
+    with Session(engine) as session:
+        assert len(session.scalars(select(ExperimentLookRow)).all()) == 1
 
 
 def test_only_one_experiment_runs_for_a_market(engine):
@@ -163,4 +210,17 @@ def test_an_ended_experiment_ends_once_and_makes_room(engine):
 def test_the_flow_ends_well_when_there_is_nothing_to_analyse(monkeypatch, database_url):
     monkeypatch.setenv("DATABASE_URL", database_url)
 
-    assert analyse_experiment(SYMBOL).reason == "no experiment is running for XRP/USD"
+    assert analyse_experiment("xrp/usd").reason == "no experiment is running for XRP/USD"
+    assert analyse_experiment("BRK.B").reason == "no experiment is running for BRK.B"
+
+
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        ({"symbol": "XRP USD"}, "expected a market such as XRP/USD"),
+        ({"symbol": SYMBOL, "until": "2026-03-01T00:00:00"}, "should have timezone info"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_in_a_sentence(asked, refused):
+    with pytest.raises(ParameterTypeError, match=refused):
+        analyse_experiment.validate_parameters(asked)
