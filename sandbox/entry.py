@@ -9,7 +9,7 @@ from sandbox.errors import Refused
 from sandbox.funding import check_funds, set_reserve
 from sandbox.index import index_price
 from sandbox.instruments import BY_SYMBOL
-from sandbox.matching import reachable, take
+from sandbox.matching import reachable, take, worth
 from sandbox.orders import CANCELED, OPEN, PENDING, ZERO, Order, OrderRequest
 from sandbox.terms import LIMITED, STOPS, settled, stop_of
 
@@ -87,8 +87,7 @@ def _offers(exchange: Exchange, order: Order, now: int) -> list[Offer]:
 
 def match(exchange: Exchange, order: Order, offers: list[Offer], now: int) -> None:
     """Fill an order against what it can reach, and rest or end what is left of it."""
-    within = [offer for offer in offers if offer.maker is None or _foreign(offer.maker, order)]
-    if order.tif == "FOK" and sum(offer.lots for offer in within) < order.remaining:
+    if order.tif == "FOK" and worth(_before_own(order, offers), order) < 1:
         exchange.finish(order, CANCELED, now, "Fill or kill order could not be filled")
         return
     take(exchange, order, offers, now)
@@ -96,8 +95,15 @@ def match(exchange: Exchange, order: Order, offers: list[Offer], now: int) -> No
         exchange.rest_or_end(order, now)
 
 
-def _foreign(maker: Order, order: Order) -> bool:
-    return maker.account != order.account
+def _before_own(order: Order, offers: list[Offer]) -> list[Offer]:
+    """Give what an order can take until it meets, and is ended by, one of its own client's."""
+    found: list[Offer] = []
+    for offer in offers:
+        if offer.maker is None or offer.maker.account != order.account:
+            found.append(offer)
+        elif order.stp != "cancel-oldest":
+            break
+    return found
 
 
 def enter(exchange: Exchange, order: Order, now: int) -> None:

@@ -22,7 +22,7 @@ def reachable(exchange: Exchange, order: Order, now: int) -> list[Offer]:
     for depth in (SHALLOW, DEPTH):
         levels = exchange.liquidity[order.symbol].side(now, depth, asks=order.buys)
         offers = [o for o in offers_in_order(levels, resting) if reaches(order, o.price)]
-        if len(offers) < len(levels) or _worth(offers, order) >= 1:
+        if len(offers) < len(levels) or worth(offers, order) >= 1:
             break
     return offers
 
@@ -108,7 +108,7 @@ def reaches(order: Order, price: int) -> bool:
     return price <= order.limit if order.buys else price >= order.limit
 
 
-def _worth(offers: list[Offer], order: Order) -> float:
+def worth(offers: list[Offer], order: Order) -> float:
     """Give how many times over the offers fill the order."""
     if order.cash is None:
         return sum(offer.lots for offer in offers) / max(order.remaining, 1)

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sandbox.accounts import HOUSE
 from sandbox.amendment import Change, amend
@@ -226,3 +227,28 @@ def test_every_change_of_a_balance_is_published():
     assert kinds[:2] == ["pending_new", "new"]
     assert kinds[-1] == "filled"
     assert len(posted) == 2 * kinds.count("trade")
+
+
+@pytest.mark.parametrize(
+    ("stp", "filled", "left"),
+    [("cancel-newest", 0, "open"), ("cancel-both", 0, "open"), ("cancel-oldest", 1, "canceled")],
+)
+def test_a_fill_or_kill_order_is_filled_in_whole_or_not_at_all_beside_its_own(stp, filled, left):
+    exchange = opened(ZUSD="1000000", XXRP="1000")
+    first, second = exchange.liquidity["XRP/USD"].side(START, 2, asks=True)
+    own = exchange.place("ann", order("sell", 10, limit=first.price + 1), START)
+    wanted = replace(order(limit=second.price, tif="FOK"), stp=stp, quantity=first.lots + 5 * 10**8)
+    taken = exchange.place("ann", wanted, START)
+
+    assert taken.filled == filled * taken.quantity
+    assert own.status == left
+    assert taken.reason == (None if filled else "Fill or kill order could not be filled")
+
+
+def test_a_fill_or_kill_order_for_money_takes_all_of_it_or_nothing():
+    exchange = opened(ZUSD="1000000000")
+    kept = exchange.place("ann", order(quantity=0, tif="FOK", cash=Decimal(900_000_000)), START)
+    spent = exchange.place("ann", order(quantity=0, tif="FOK", cash=Decimal(100)), START)
+
+    assert (kept.status, kept.filled) == ("canceled", 0)
+    assert spent.status == "closed"
