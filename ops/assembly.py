@@ -135,7 +135,7 @@ def assemble(
     """Wire up the parts of a stack; nothing of it runs yet."""
     with stopped_on_failure(plan.databases.server):
         prefect = Prefect(plan.prefect_api)
-        engine = open_engine(settings_for(plan.databases.friday), pool_size=1)
+        engine = open_engine(settings_for(plan.databases.friday), pool_size=2)
         leave_environment(plan)
         return Supervisor(
             plan=plan,
@@ -144,6 +144,7 @@ def assemble(
                 *_platform(plan, prefect),
                 *([_trader(plan, engine)] if trader else []),
             ],
+            record=health.record(engine),
             prefect=prefect,
             board=board,
             story=None if story is None else story(prefect),

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -92,6 +92,20 @@ def worker(server: Prefect, name: str) -> Callable[[int], str | None]:
             return ", ".join(server.active()) or "idle"
         except (httpx.HTTPError, CannotStart, *STRANGE):
             return None
+
+    return probe
+
+
+def record(engine: Engine) -> Callable[[], bool]:
+    """Return a probe of the record: whether it answers at all."""
+
+    def probe() -> bool:
+        try:
+            with engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            return False
+        return True
 
     return probe
 

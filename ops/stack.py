@@ -16,6 +16,7 @@ from ops import components, environment, postgres, processes
 from ops.errors import CannotStart
 from ops.home import Line, Stack
 from ops.watch import State
+from sql.database import limit_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 TICK = 0.1
 SHOW_EVERY = 0.5
+ASK_EVERY = 2.0
+RECORD_PATIENCE = 2.0  # seconds for the record to answer
 # The trader lets go first, then the flows, and the servers only after both.
 STOP_ORDER = (
     ((components.TRADER,), 6.0),
@@ -48,16 +51,22 @@ class Story(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Supervisor:
-    """The processes of a running stack, and the one loop that looks after them."""
+    """The processes of a running stack, and the one loop that looks after them.
+
+    `record` tells whether the record answers.
+    """
 
     plan: Plan
     parts: list[Watched]
+    record: Callable[[], bool]
     prefect: Prefect
     board: Board
     story: Story | None
     began: float
     healthy_after: float | None = None
     server: postgres.Server | None = field(init=False)
+    _answers: bool = True
+    _asked: float = 0.0
     _shown: float = 0.0
     _started_at: str = field(init=False)
 
@@ -71,8 +80,12 @@ class Supervisor:
         Raises:
             CannotStart: A part ended again and again before it was ever healthy.
         """
+        limit_waiting(
+            RECORD_PATIENCE
+        )  # or a record that hangs keeps this loop, and Ctrl-C, waiting
         while not stopping():
             self._tend_postgres()
+            self._ask()
             healthy = {part.name for part in self.parts if part.healthy}
             for part in self.parts:
                 part.tick(healthy)
@@ -116,6 +129,12 @@ class Supervisor:
                 f"PostgreSQL died and its port {self.server.port} is taken; start the stack again"
             )
         self.server = again
+        self.board.say(f"{time.strftime('%H:%M:%S')} PostgreSQL had ended and was started again")
+
+    def _ask(self) -> None:
+        if time.monotonic() - self._asked > ASK_EVERY:
+            self._answers = self.record()
+            self._asked = time.monotonic()
 
     def _announce(self) -> None:
         self.healthy_after = time.monotonic() - self.began
@@ -146,8 +165,8 @@ class Supervisor:
         first = Line(
             name="postgres",
             address=self.plan.databases.address,
-            state="running",
-            word=word,
+            state=(State.RUNNING if self._answers else State.SILENT).value,
+            word=word if self._answers else "does not answer",
             pid=pid,
         )
         return [first, *map(_line, self.parts)]

@@ -96,12 +96,12 @@ class Watched:
             return
         try:
             self.component = self.build()
-        except (httpx.HTTPError, CannotStart, ValueError) as error:
+            self.child = processes.start(
+                self.component.command, self.component.environment, self._log()
+            )
+        except (httpx.HTTPError, CannotStart, ValueError, OSError) as error:
             self._failed(str(error), now)  # what it leans on is away: it need not be for long
             return
-        self.child = processes.start(
-            self.component.command, self.component.environment, self.logs / f"{self.name}.log"
-        )
         self.state, self._due = State.STARTING, now + PROBE_STARTING_EVERY
         self.word = "" if self.failures == 0 else f"attempt {self.failures + 1}"
 

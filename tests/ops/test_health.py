@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 from orders_of_ours import NOON
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from ops import health
+from sql.database import limit_waiting
 from trader import record
 
 PID = 4711
@@ -61,3 +63,17 @@ def test_what_another_process_said_is_no_sign_of_this_one(engine, probe):
     say(engine, 0)
 
     assert probe(PID + 1) is None
+
+
+def test_a_record_that_does_not_answer_keeps_nobody_waiting(engine, probe):
+    say(engine, 0)
+
+    limit_waiting(1.0)
+    try:
+        with engine.begin() as somebody:
+            somebody.execute(text("LOCK TABLE trader_status"))
+            assert probe(PID) is None
+    finally:
+        limit_waiting(None)
+
+    assert probe(PID) == "trading"

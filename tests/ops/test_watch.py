@@ -127,3 +127,12 @@ def test_a_process_of_another_stack_is_not_ours(mark, tmp_path):
 
     assert ours == []
     assert part.child.exit_code() == -15
+
+
+def test_a_log_that_cannot_be_written_is_tried_again_and_stops_nothing_else(mark, tmp_path):
+    part = watched(mark, tmp_path / "nowhere", SLEEPS, persistent=True)
+
+    part.tick(set())
+
+    assert part.state is State.RESTARTING
+    assert "nowhere" in part.word
