@@ -44,7 +44,8 @@ def take(exchange: Exchange, order: Order, offers: list[Offer], now: int) -> Non
         if offer.maker is not None:
             settle(exchange, offer.maker, own, maker=True)
         settle(exchange, order, own, maker=False)
-    if order.cash is not None and order.status == OPEN and order.filled:
+    spent = order.cash is not None and order.filled and not _wanted(order, pair, offers[-1].price)
+    if spent and order.status == OPEN:
         exchange.finish(order, CLOSED, now, None)
 
 

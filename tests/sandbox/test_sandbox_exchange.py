@@ -252,3 +252,12 @@ def test_a_fill_or_kill_order_for_money_takes_all_of_it_or_nothing():
 
     assert (kept.status, kept.filled) == ("canceled", 0)
     assert spent.status == "closed"
+
+
+def test_money_that_the_book_has_nothing_for_is_not_spent_and_the_order_is_cancelled():
+    exchange = opened(ZUSD="1000000000")
+    emptied = exchange.place("ann", order(quantity=0, cash=Decimal(900_000_000)), START)
+
+    assert (emptied.status, emptied.reason) == ("canceled", "Insufficient liquidity")
+    assert 0 < emptied.cost < emptied.cash
+    assert exchange.accounts.held["ann", "ZUSD"] == 0
