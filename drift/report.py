@@ -43,18 +43,18 @@ def draw(reference: pd.DataFrame, current: pd.DataFrame, path: Path) -> list[str
     Raises:
         ReportRefused: No column has enough values in both windows.
     """
-    columns = [str(name) for name in reference if _drawable(reference[name], current[name])]
+    drawn = reference.iloc[:: max(1, len(reference) // MOST_ROWS)]
+    columns = [str(name) for name in reference if _drawable(drawn[name], current[name])]
     if not columns:
         raise ReportRefused(
             f"no column has {FEWEST_ROWS} values that vary, in {len(reference)} rows of "
             f"reference and {len(current)} of the window"
         )
     limits = {name: _limit(reference[name], len(current)) for name in columns}
-    drawn = reference[columns].iloc[:: max(1, len(reference) // MOST_ROWS)]
     os.environ["DO_NOT_TRACK"] = "true"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's imports and divisions, not ours
-        _write(drawn, current[columns], limits, path)
+        _write(drawn[columns], current[columns], limits, path)
     return columns
 
 

@@ -35,6 +35,14 @@ def test_nothing_to_draw_is_said(tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
+def test_a_column_whose_few_values_lie_between_the_rows_drawn_is_left_out(tmp_path):
+    new = np.where(np.arange(20_000) % 4 == 1, RNG.random(20_000), np.nan)
+    reference = frame(20_000, x=RNG.random(20_000), new=new)
+    current = frame(100, x=RNG.random(100), new=RNG.random(100))
+
+    assert draw(reference, current, tmp_path / "report.html") == ["x"]
+
+
 def test_only_the_report_loads_evidently_and_only_when_it_draws():
     check = "import sys, drift.report, drift.window; sys.exit('evidently' in sys.modules)"
 
