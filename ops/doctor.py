@@ -38,9 +38,11 @@ class Finding:
 
 def examine(home: Home, settings: StackSettings) -> list[Finding]:
     """Look at everything the stack needs, whether it runs or not."""
-    stack = home.read()
-    running = {} if stack is None else {line.name: line for line in stack.components}
+    stack, supervisor = home.read(), home.supervisor()
+    lines = [] if stack is None or supervisor is None else stack.components
+    running = {line.name for line in lines}
     return [
+        *([_killed(home)] if stack is not None and supervisor is None else []),
         _python(),
         _libraries(),
         _disk(home),
@@ -55,6 +57,13 @@ def examine(home: Home, settings: StackSettings) -> list[Finding]:
         ),
         _exchange(),
     ]
+
+
+def _killed(home: Home) -> Finding:
+    found = (
+        f"the one in {home.path} was killed; friday down ends what it left, friday up starts anew"
+    )
+    return Finding(good=False, what="stack", found=found)
 
 
 def _said(what: str, act: Callable[[], str]) -> Finding:
@@ -95,7 +104,7 @@ def _disk(home: Home) -> Finding:
 
 
 def _database(home: Home) -> str:
-    url, server = os.environ.get("DATABASE_URL"), postgres.find(home.postgres)
+    url, server = os.environ.get("DATABASE_URL") or None, postgres.find(home.postgres)
     if url is None and server is not None:
         url = server.url("friday")
     if url is None:

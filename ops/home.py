@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -119,6 +120,19 @@ class Home:
             return Stack(**{**found, "components": [Line(**x) for x in found["components"]]})
         except (FileNotFoundError, KeyError, TypeError, ValueError):
             return None
+
+    def supervisor(self) -> psutil.Process | None:
+        """Return the process that runs the stack here; None if none does, or it was killed."""
+        stack = self.read()
+        if stack is None:
+            return None
+        try:
+            process = psutil.Process(stack.supervisor)
+            lives = process.status() != psutil.STATUS_ZOMBIE  # killed, and not yet reaped
+            ours = abs(process.create_time() - stack.supervisor_created) < 1
+        except psutil.NoSuchProcess:
+            return None
+        return process if lives and ours else None
 
     def forget(self) -> None:
         """Say that no stack runs here."""

@@ -26,8 +26,10 @@ class Stopping:
 
     def __init__(self) -> None:
         self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # or it was started by nohup
+            signal.signal(signal.SIGHUP, self._ask)
 
     def __call__(self) -> bool:
         """Return whether to stop."""
@@ -95,15 +97,18 @@ def up_command(
 @click.command("down")
 def down_command() -> None:
     """Stop the stack that runs in FRIDAY_HOME, or end what a killed one left running."""
-    home = Home.at(environment.home())
-    if home.read() is not None and _supervisor(home) is None:
+    home = Home(environment.home().resolve())
+    process = home.supervisor()
+    if process is None and home.read() is not None:
         _end_leftovers(home)
         return
-    stack = _running(home)
-    process = psutil.Process(stack.supervisor)
-    process.terminate()
+    if process is None:
+        raise _nothing_runs(home)
     try:
+        process.terminate()
         process.wait(STOPS_WITHIN)
+    except psutil.NoSuchProcess:
+        pass  # it had ended by itself
     except psutil.TimeoutExpired:
         raise NotRunning(
             f"the stack was told to stop and still runs after {STOPS_WITHIN:.0f} s; "
@@ -116,8 +121,7 @@ def down_command() -> None:
 @as_json
 def status_command(*, as_json: bool) -> None:
     """Tell how the running stack is; exit 1 if a part of it is not healthy."""
-    home = Home.at(environment.home())
-    stack = _running(home)
+    stack = _running(Home(environment.home().resolve()))
     if as_json:
         dump(stack)
     else:
@@ -191,21 +195,18 @@ def _wishes(exchange: str, given: dict[str, int | None], *, speed: float, trader
 
 def _running(home: Home) -> Stack:
     stack = home.read()
-    if stack is None or _supervisor(home) is None:
-        raise NotRunning(f"no stack runs in {home.path}; friday up starts one")
+    if stack is None:
+        raise _nothing_runs(home)
+    if home.supervisor() is None:
+        raise NotRunning(
+            f"the stack in {home.path} was killed, and what it had started may go on; "
+            "friday down ends that, friday up starts anew"
+        )
     return stack
 
 
-def _supervisor(home: Home) -> psutil.Process | None:
-    stack = home.read()
-    if stack is None:
-        return None
-    try:
-        process = psutil.Process(stack.supervisor)
-        ours = abs(process.create_time() - stack.supervisor_created) < 1
-    except psutil.NoSuchProcess:
-        return None
-    return process if ours else None
+def _nothing_runs(home: Home) -> NotRunning:
+    return NotRunning(f"no stack runs in {home.path}; friday up starts one")
 
 
 def _end_leftovers(home: Home) -> None:
