@@ -20,7 +20,9 @@ class Evidence:
     `shuffled_gain` is the log loss gained on labels that mean nothing; `parity` the largest
     difference between a probability as trained and as served. `blocks` is the length of the
     hold-out, `shortest_record` the length it takes to believe its Sharpe ratio, both in
-    blocks. `trials` are all that were ever made for the market. `looking_ahead` names the
+    blocks. `trials` are all that were ever made for the market, looks at hold-outs and this one
+    included; of this search's, `complete` went all the way and `given_up` did not, which count by
+    what they had earned. `looking_ahead` names the
     features whose past depends on later bars, `meeting` counts the rows that taught while
     they shared a moment with one that examined. `overfitting` is the probability that the
     best of the trials is no better than their median; NaN where it cannot be told. `rivalry`
@@ -50,6 +52,8 @@ class Evidence:
     rivalry: Rivalry | None = None
     openings: int = 1
     overlapping: int = 0
+    complete: int = 0
+    given_up: int = 0
     seen: float = 0.0
     most_seen: int = 0
 

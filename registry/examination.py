@@ -64,6 +64,7 @@ def gather(course: Course, found: Found, folds: list[evaluation.Scores], held: H
     rows, trading = course.final.test, held.trading
     y, weight = course.outcomes(rows), course.weight(rows)
     base_rate = float(course.outcomes(course.final.train).mean())
+    trials = found.trials + 1  # this look at the hold-out, begun since they were counted
     return Evidence(
         folds=tuple(folds),
         hold_out=evaluation.score(held.probability, y, base_rate=base_rate, weight=weight),
@@ -73,9 +74,11 @@ def gather(course: Course, found: Found, folds: list[evaluation.Scores], held: H
         net_per_trade=float(trading.net.mean()) if len(trading.net) else 0.0,
         lower_bound=trading.lower_bound(),
         deflated_sharpe=overfitting.deflated_sharpe(
-            found.blocks, trials=found.trials, spread=found.spread
+            found.blocks, trials=trials, spread=found.spread
         ),
-        trials=found.trials,
+        trials=trials,
+        complete=found.returns.shape[1],
+        given_up=found.given_up,
         calibration_slope=evaluation.calibration_slope(held.probability, y, weight),
         shuffled_gain=probes.shuffled_gain(course, found.params),
         parity=float("nan"),

@@ -150,7 +150,9 @@ def _pays(evidence: Evidence, policy: Policy) -> tuple[Check, ...]:
             evidence.deflated_sharpe,
             policy.least_deflated_sharpe,
             f"the probability that the best of {evidence.trials} trials has any edge is "
-            f"{evidence.deflated_sharpe:.3f}; {policy.least_deflated_sharpe} is asked",
+            f"{evidence.deflated_sharpe:.3f}; {policy.least_deflated_sharpe} is asked (of this "
+            f"search's, {evidence.complete} went all the way and {evidence.given_up} were given "
+            "up, which count by what they had earned)",
         ),
         _least(
             "track record",

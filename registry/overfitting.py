@@ -15,6 +15,8 @@ import numpy as np
 from scipy import stats
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -77,6 +79,15 @@ def expected_best(trials: float) -> float:
         return 0.0
     first, second = stats.norm.ppf([1 - 1 / trials, 1 - 1 / (trials * e)])
     return float((1 - EULER) * first + EULER * second)
+
+
+def spread_of_trials(complete: Sequence[float], given_up: Sequence[float]) -> float:
+    """Return the standard deviation of Sharpe ratios, of all trials or of the complete, the larger.
+
+    One given up early has the ratio of a shorter time, whose error is wider, or one of exactly
+    zero for want of a trade; no mixture of the two may make the spread look narrow.
+    """
+    return max(_deviation(complete), _deviation([*complete, *given_up]))
 
 
 def deflated_sharpe(blocks: Floats, *, trials: float, spread: float) -> float:
@@ -184,6 +195,10 @@ def overfitting(returns: Floats, *, parts: int, risk_free: float = 0.0) -> Overf
         chosen=first[split, best],
         later=later,
     )
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1)) if len(values) >= AT_LEAST_TWO else 0.0
 
 
 def _variance(sharpe: float, skewness: float, kurtosis: float) -> float:

@@ -25,8 +25,8 @@ def markdown(candidate: Candidate) -> str:
     )
     taught = (
         f"Taught on bars until {contract.trained_until:%Y-%m-%d %H:%M} UTC, examined on "
-        f"{candidate.evidence.hold_out.rows} later ones; {candidate.evidence.trials} sets of "
-        f"parameters ever tried for this market, seed {plan.seed}; data "
+        f"{candidate.evidence.hold_out.rows} later ones; {candidate.evidence.trials} trials ever "
+        f"made for this market, looks at hold-outs included, seed {plan.seed}; data "
         f"{contract.data_hash[:12]}, code {contract.git_commit[:12]}."
     )
     rows = [
@@ -92,6 +92,7 @@ def metrics(candidate: Candidate) -> dict[str, float]:
         "hold_out_calibration_slope": evidence.calibration_slope,
         "deflated_sharpe": evidence.deflated_sharpe,
         "trials": evidence.trials,
+        "trials_given_up": evidence.given_up,
         "inner_log_loss_xgboost": candidate.contest.boosted,
         "inner_log_loss_logistic_regression": candidate.contest.plain,
         "hold_out_openings": evidence.openings,

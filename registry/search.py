@@ -25,7 +25,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
-from registry import evaluation, trading, training
+from registry import evaluation, overfitting, trading, training
 from registry.fitting import BASELINE
 from registry.studies import MARKET, open_watched, trials_ever
 
@@ -56,7 +56,8 @@ class Found:
     """The best parameters, and what it took to find them.
 
     `trials` counts all that were ever made for the market, begun or ended, looks at hold-outs
-    included. `spread` is the standard deviation of this search's Sharpe ratios, `blocks` the
+    included; `given_up` those of this search that ended half-way. `spread` is the deviation of
+    this search's Sharpe ratios (`overfitting.spread_of_trials`), `blocks` the
     net return of every block that the best trial's walk-forward predictions would have earned,
     and `returns` the same of every trial that went all the way, one a column. `boosted` and
     `plain` are the log losses by which the best trees and the rival were compared.
@@ -64,6 +65,7 @@ class Found:
 
     params: dict[str, Any]
     trials: int
+    given_up: int
     spread: float
     boosted: float
     plain: float
@@ -186,16 +188,23 @@ def _found(study: optuna.Study, trials: int) -> Found:
     boosted = min((t for t in complete if RIVAL not in t.user_attrs), key=_value)
     plain = min((t for t in complete if RIVAL in t.user_attrs), key=_value)
     best = min(boosted, plain, key=_value)
-    sharpes = [trial.user_attrs["sharpe"] for trial in ended]
+    given_up = [trial for trial in ended if trial.state is TrialState.PRUNED]
     return Found(
         params=BASELINE if best is plain else boosted.params,
         trials=trials,
-        spread=float(np.std(sharpes, ddof=1)) if len(sharpes) > 1 else 0.0,
+        given_up=len(given_up),
+        spread=overfitting.spread_of_trials(
+            *(list(map(_sharpe, some)) for some in (complete, given_up))
+        ),
         boosted=_value(boosted),
         plain=_value(plain),
         blocks=np.array(best.user_attrs["blocks"]),
         returns=np.column_stack([trial.user_attrs["blocks"] for trial in complete]),
     )
+
+
+def _sharpe(trial: optuna.trial.FrozenTrial) -> float:
+    return float(trial.user_attrs["sharpe"])
 
 
 def _value(trial: optuna.trial.FrozenTrial) -> float:

@@ -140,3 +140,11 @@ def test_what_earlier_looks_saw_of_a_hold_out_is_a_warning_and_told():
         "4 earlier looks saw 62% of the bars of this hold-out, some of them 4 times, and 1 of the "
         "looks saw exactly these; any is a warning"
     )
+
+
+def test_the_look_at_the_hold_out_is_a_trial_too_and_what_was_counted_is_told(candidate):
+    # Three sets of parameters, the logistic regression, and the look itself.
+    assert candidate.evidence.trials == 5
+    (told,) = (one for one in candidate.verdict.checks if one.name == "deflated Sharpe ratio")
+    assert "the best of 5 trials" in told.sentence
+    assert "of this search's, 4 went all the way and 0 were given up" in told.sentence

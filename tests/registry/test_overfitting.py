@@ -12,6 +12,7 @@ from registry.overfitting import (
     probabilistic_sharpe,
     shortest_backtest,
     shortest_record,
+    spread_of_trials,
 )
 
 DAYS, WEEKS, MONTHS = 252, 52, 12
@@ -160,3 +161,17 @@ def test_what_cannot_be_halved_is_refused(rows, columns, parts):
 def test_a_strategy_that_never_trades_has_no_sharpe_ratio():
     assert deflated_sharpe(np.zeros(50), trials=20, spread=0.1) == 0.0
     assert overfitting.overfitting(np.zeros((40, 3)), parts=4).slope == 0.0
+
+
+@pytest.mark.parametrize("given_up", [[], [0.0] * 30, [0.3, -0.3, 0.1]])
+def test_trials_given_up_widen_the_spread_and_never_narrow_it(given_up):
+    complete = [0.1, -0.1, 0.05, -0.05]
+
+    spread = spread_of_trials(complete, given_up)
+
+    assert spread >= np.std(complete, ddof=1)
+    assert spread >= np.std(complete + given_up, ddof=1)
+
+
+def test_one_trial_has_no_spread():
+    assert spread_of_trials([0.1], []) == 0.0

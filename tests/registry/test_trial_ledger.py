@@ -158,8 +158,9 @@ def test_a_trial_given_up_half_way_counts_and_widens_the_spread(settings, storag
     assert found.trials == 19
     assert found.returns.shape[1] == 19 - len(pruned)
     assert all(2 <= len(trial.intermediate_values) + 1 < 4 for trial in pruned)
+    assert found.given_up == len(pruned)
     sharpes = [trial.user_attrs["sharpe"] for trial in trials(storage)]
-    assert found.spread == pytest.approx(np.std(sharpes, ddof=1))
+    assert found.spread >= np.std(sharpes, ddof=1) > 0
 
 
 def test_trials_add_up_over_a_markets_searches_and_not_over_those_of_others(settings):
