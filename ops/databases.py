@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from ops import postgres
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ops.home import Home
 
 OTHERS = ("mlflow", "prefect", "optuna")
+# libpq's parameter -> asyncpg's.
+ASYNCPG = {"sslmode": "ssl", "target_session_attrs": "target_session_attrs"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +112,22 @@ def _external(address: str) -> Databases:
     return Databases(
         friday=address,
         mlflow=at(names["mlflow"], "psycopg2"),
-        prefect=at(names["prefect"], "asyncpg"),
+        prefect=for_prefect(url.set(database=names["prefect"])),
         optuna=at(names["optuna"], "psycopg2"),
         address=f"{url.host}:{url.port or 5432}/{url.database}",
         server=None,
     )
+
+
+def for_prefect(url: URL) -> str:
+    """Return the address for Prefect's driver, which knows few of libpq's parameters.
+
+    Those that say how safe the connection must be are spelt its way; it fails if it cannot
+    be. Of the rest, as the name of the application, it has no use.
+    """
+    query = {ASYNCPG[name]: value for name, value in url.query.items() if name in ASYNCPG}
+    spelt = url.set(drivername="postgresql+asyncpg", query=query)
+    return spelt.render_as_string(hide_password=False)
 
 
 def _create(address: str, names: tuple[str, ...]) -> None:
