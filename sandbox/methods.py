@@ -9,7 +9,7 @@ from sandbox.errors import Refused
 from sandbox.forms import moment, whole
 from sandbox.replacement import websocket_changes
 from sandbox.trading import CANCELS_MOST
-from sandbox.websocket_orders import check_numbers, from_websocket
+from sandbox.websocket_orders import check_types, from_websocket
 from sandbox.wire import short_stamp
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _batch_add(venue: Venue, account: str, params: Params, now: int) -> list[Any
 
 
 def _amend(venue: Venue, account: str, params: Params, now: int) -> list[Any]:
-    check_numbers(params)
+    check_types(params)
     order = trading.find_open(
         venue, account, txid=_text(params, "order_id"), cl_ord_id=_text(params, "cl_ord_id")
     )

@@ -11,7 +11,7 @@ from sandbox.errors import Refused
 from sandbox.instruments import BY_SYMBOL
 from sandbox.rest_orders import from_rest
 from sandbox.terms import LIMITED
-from sandbox.websocket_orders import check_numbers, nested, relative
+from sandbox.websocket_orders import check_types, nested, relative
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ def replacement(order: Order, changes: Mapping[str, Any], now: int) -> OrderRequ
 
 def websocket_changes(order: Order, params: Mapping[str, Any]) -> dict[str, Any]:
     """Give what edit_order wants changed, under the names EditOrder has for it."""
-    check_numbers(params)
+    check_types(params)
     triggers = nested(params, "triggers")
     limit = relative(params.get("limit_price"), params.get("limit_price_type"))
     wait = relative(triggers.get("price"), triggers.get("price_type"))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sandbox.orders import Close
 
 NUMBERS = ("order_qty", "limit_price", "cash_order_qty", "display_qty")
+TRUTHS = ("post_only", "reduce_only", "margin", "no_mpp", "validate")
 FEES = {"": (), "base": ("fcib",), "quote": ("fciq",)}
 
 
@@ -24,9 +25,9 @@ def from_websocket(params: Mapping[str, Any]) -> OrderRequest:
     """Read the parameters of add_order."""
     pair = find_symbol(params)
     ordertype = choices.ordertype(params.get("order_type"))
+    check_types(params)
     leverage = "2" if params.get("margin") else ""
     choices.refuse_margin(pair, leverage, reduce_only=bool(params.get("reduce_only")))
-    check_numbers(params)
     cash, display = params.get("cash_order_qty"), params.get("display_qty")
     shown = lots(display, pair) if display else 0
     expires, starts = params.get("expire_time"), params.get("effective_time")
@@ -64,11 +65,14 @@ def find_symbol(params: Mapping[str, Any]) -> Pair:
     return pair
 
 
-def check_numbers(params: Mapping[str, Any]) -> None:
-    """Refuse numbers that are spelled as text."""
+def check_types(params: Mapping[str, Any]) -> None:
+    """Refuse numbers and truths that are spelled as text."""
     for name in NUMBERS:
         if isinstance(params.get(name), (str, bool)):
             raise Refused(f"{name.capitalize()} field must be a number_float")
+    for name in TRUTHS:
+        if not isinstance(params.get(name), bool | None):
+            raise Refused(f"{name.capitalize()} field must be a boolean")
 
 
 def nested(params: Mapping[str, Any], name: str) -> Mapping[str, Any]:

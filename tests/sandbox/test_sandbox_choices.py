@@ -55,3 +55,20 @@ def test_only_a_market_order_may_do_without_price_protection(floor):
         from_rest({**REST, "ordertype": "limit", "oflags": "nompp"}, 0)
     assert "nompp" in from_rest({**REST, "ordertype": "market", "oflags": "nompp"}, 0).flags
     assert "nompp" not in from_websocket({**LIMIT, "no_mpp": False}).flags
+
+
+@pytest.mark.parametrize("name", ["post_only", "reduce_only", "margin", "no_mpp", "validate"])
+@pytest.mark.parametrize("value", ["false", "true", 0, []])
+def test_a_choice_spelled_as_text_is_refused_and_not_guessed(floor, name, value):
+    (refused,) = floor.enter().ask("add_order", token=floor.token(), **LIMIT, **{name: value})
+
+    assert refused["error"] == f"{name.capitalize()} field must be a boolean"
+
+
+def test_an_amendment_spells_its_choice_likewise(floor):
+    token, caller = floor.token(), floor.enter()
+    (made,) = caller.ask("add_order", token=token, post_only=None, **LIMIT)
+    named = {"token": token, "order_id": made["result"]["order_id"]}
+    (refused,) = caller.ask("amend_order", order_qty=9, post_only="false", **named)
+    assert refused["error"] == "Post_only field must be a boolean"
+    assert caller.ask("amend_order", order_qty=9, post_only=False, **named)[0]["success"]
