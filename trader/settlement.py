@@ -24,6 +24,7 @@ from trader.settlement_record import (
     Round,
     Settlement,
     booked_lines,
+    first_looks,
     last_clean,
     ledger_accounts,
     opened_at,
@@ -33,6 +34,7 @@ from trader.settlement_record import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from decimal import Decimal
 
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 
 # How long after an order's deadline its absence from the exchange's lists counts.
 GRACE = timedelta(seconds=5)
-# How long after it one that is not found is looked for again: the lists may lag behind.
+# How long after the first look since then it is looked for again: the lists may lag behind.
 LAG = timedelta(seconds=75)
 # How far before its intent an order is looked for, should the clocks disagree.
 EARLIER = timedelta(seconds=60)
@@ -67,7 +69,8 @@ def reconcile(
     Differences that nothing explains are looked at again, since a trade may have happened
     between two lists; those that stay make the outcome unclean. An order without an answer
     is searched for once its deadline has passed, again and again for as long as the lists may
-    lag, and only then fenced off with a cancel and given up.
+    lag from the first look that was answered, and only then fenced off with a cancel and given
+    up.
 
     Raises:
         ExchangeUnreachable: The exchange did not answer; what was mended stays mended.
@@ -118,8 +121,9 @@ def _compare(engine: Engine, exchange: Exchange) -> Round:
     with Session(engine) as session:
         unsettled = journal.unsettled_orders(session)
         since = starting_point(session, at)
+        looked = first_looks(session, unsettled, GRACE)
     listing = _list(exchange, at, since, unsettled)
-    listing, absent, waiting = _seek(exchange, unsettled, listing)
+    listing, absent, waiting = _seek(exchange, unsettled, listing, looked)
     with Session(engine) as session, session.begin():
         serialise(session)
         findings = Findings()
@@ -135,7 +139,7 @@ def _compare(engine: Engine, exchange: Exchange) -> Round:
 
 
 def _seek(
-    exchange: Exchange, unsettled: list[Order], listing: Listing
+    exchange: Exchange, unsettled: list[Order], listing: Listing, looked: Mapping[str, datetime]
 ) -> tuple[Listing, list[Order], list[str]]:
     """Find out about orders without an answer that no list shows: absent, or not known yet."""
     absent: list[Order] = []
@@ -146,7 +150,7 @@ def _seek(
         if not reconciliation.overdue(order, listing.at, GRACE):
             waiting.append(order.id)
             continue
-        given_up = reconciliation.overdue(order, listing.at, LAG)
+        given_up = order.id in looked and listing.at > looked[order.id] + LAG
         found, fenced = _search(exchange, order, fence=given_up)
         listing = replace(listing, orders=(*listing.orders, *found))
         if not found and (fenced or not given_up):

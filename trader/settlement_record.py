@@ -22,10 +22,12 @@ from trader import ledger, record
 from trader.reconciliation import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Engine
 
     from trader.ledger import Line
-    from trader.orders import ListedFill, ListedOrder
+    from trader.orders import ListedFill, ListedOrder, Order
     from trader.reconciliation import Difference, Findings
 
 # How far before the last clean comparison the next one starts reading.
@@ -114,6 +116,26 @@ def starting_point(session: Session, at: datetime) -> datetime:
     if known:
         return max(known)
     return session.scalar(select(func.min(OrderRow.created_at))) or at
+
+
+def first_looks(session: Session, orders: Iterable[Order], grace: timedelta) -> dict[str, datetime]:
+    """Return when each order was first looked for in vain, of those that were.
+
+    Args:
+        session: The record.
+        orders: The orders.
+        grace: How long after its deadline a look at an order counts.
+    """
+    at, compared = ReconciliationEventRow.at, ReconciliationEventRow.compared
+    found = {
+        order.id: session.scalar(
+            select(func.min(at)).where(
+                at > order.deadline + grace, compared["waiting"].contains([order.id])
+            )
+        )
+        for order in orders
+    }
+    return {order_id: first for order_id, first in found.items() if first is not None}
 
 
 def ledger_accounts(session: Session) -> dict[tuple[str, str], Decimal]:

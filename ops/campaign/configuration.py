@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from ops.campaign.scenario import BAR_SECONDS
 from ops.campaign.venue import SECRET
 from ops.campaign.wires import ADDRESS, SOCKETS
 from streams.stream import PAUSES
-from trader.duties import SETTLE_EVERY
+from trader.duties import SETTLE_AFTER, SETTLE_EVERY
 from trader.live import OWN_GHOST
 from trader.settings import ExchangeSettings, TraderSettings
 from trader.settlement import LAG
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
 PLENTY = Decimal(1_000_000)  # no limit on losses: every order costs fees, and that is no fault
 # Seconds in which an order without an answer has ended, by the trader's own limits, once its
 # deadline has passed: a start, a lease that a dead connection may hold, a stream that connects
-# anew, the time it is looked for, and the next look after that. Half a minute is for orders
-# that are given since: every one must have ended at a time.
-ENDED_WITHIN = BACKOFF[-1] + OWN_GHOST + PAUSES[-1] + LAG.total_seconds() + SETTLE_EVERY
+# anew, the first look, the time it is looked for, and the next look after that. Half a minute
+# is for orders that are given since: every one must have ended at a time.
+LOOKS = SETTLE_AFTER + timedelta(seconds=SETTLE_EVERY) + LAG + timedelta(seconds=SETTLE_EVERY)
+ENDED_WITHIN = BACKOFF[-1] + OWN_GHOST + PAUSES[-1] + LOOKS.total_seconds()
 CALM = 30.0
 
 

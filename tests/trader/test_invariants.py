@@ -31,10 +31,11 @@ from trader import reporting
 from trader.errors import IllegalTransition
 from trader.ledger import ADJUSTMENTS, OPENING, imbalance
 from trader.orders import Cancelling, Filled, Rejected, Status, client_order_id
-from trader.settlement import LAG
+from trader.settlement import GRACE, LAG
 
 STEP = Decimal("0.00000001")
-PATIENCE = int(LAG.total_seconds()) + 30  # until an order that no list shows is given up
+FIRST_LOOK = int((DEADLINE + GRACE).total_seconds()) + 1  # until one is looked for
+PATIENCE = int(LAG.total_seconds()) + 1  # until one that no list shows is given up
 FEE = Decimal("0.008")
 PRICE = Decimal("2.5")  # what equity is looked at with
 FATES = ("answered", "lost", "late", "refused", "unheard")
@@ -306,8 +307,9 @@ class Life(RuleBasedStateMachine):
     @rule(seed=picks)
     def settle(self, seed):
         """Let everything end, and compare with the exchange and with an undisturbed record."""
-        self.account.paper.now += PATIENCE
-        self.reconcile()
+        for seconds in (FIRST_LOOK, PATIENCE):
+            self.account.paper.now += seconds
+            self.reconcile()
         before = self.known()
         assert self.record.reconcile() == (), "11: reconciling again found something"
         self.happened()

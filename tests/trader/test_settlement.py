@@ -14,7 +14,7 @@ from trader import accounts, journal, record, settlement
 from trader.orders import LostTrack, Rejected, Status
 
 AT_ONCE = timedelta(0)
-OVERDUE, LATER = 20, 100
+OVERDUE, ALMOST, LATER = 20, 70, 100
 
 
 @pytest.fixture
@@ -144,10 +144,12 @@ def test_an_order_that_never_arrived_waits_for_its_deadline_and_is_then_given_up
 
     paper.now += OVERDUE  # the lists may lag: it is looked for, not fenced off
     assert reconcile().waiting == (one.id,)
+    paper.now += ALMOST
+    assert reconcile().waiting == (one.id,)
     assert state(engine, one).reserved == 10
     assert not any(method == "CancelOrder" for method, _ in paper.asked)
 
-    paper.now += LATER
+    paper.now += OVERDUE
     found = reconcile()
     assert (found.clean, found.waiting) == (True, ())
     assert state(engine, one).status is Status.REJECTED
@@ -167,6 +169,11 @@ def test_a_crash_between_intent_and_sending_leaves_an_order_that_is_given_up(
     engine, paper, reconcile
 ):
     one = intend(engine, order())
+    reconcile()
+    paper.now += LATER
+
+    # However late it is, the lists may lag behind at the first look.
+    assert reconcile().waiting == (one.id,)
     paper.now += LATER
 
     assert reconcile().clean
@@ -182,6 +189,8 @@ def test_the_fence_cancels_an_order_that_the_lists_did_not_show_yet(
     paper.now += LATER
     hidden = paper.do_openorders
     monkeypatch.setattr(paper, "do_openorders", lambda _: {"error": [], "result": {"open": {}}})
+    assert reconcile().waiting == (one.id,)
+    paper.now += LATER
 
     found = reconcile()
 
