@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import sys
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,6 +101,10 @@ class _Server(ThreadingHTTPServer):
         super().__init__((settings.host, settings.port or 0), _Requests)
         self.answers, self.token = answers, settings.token
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):  # who hangs up is not news either
+            super().handle_error(request, client_address)
+
 
 class _Requests(BaseHTTPRequestHandler):
     server: _Server
@@ -140,14 +145,14 @@ class _Requests(BaseHTTPRequestHandler):
 
     def _reason(self) -> str | None:
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > LARGEST:
+        if not (length.isascii() and length.isdigit()) or int(length) > LARGEST:
             return None
         try:
             body = json.loads(self.rfile.read(int(length)))
         except (ValueError, TimeoutError, RecursionError):
             return None
         reason = body.get("reason") if isinstance(body, dict) else None
-        return reason.strip() or None if isinstance(reason, str) else None
+        return reason.strip() or None if isinstance(reason, str) and _can_be_kept(reason) else None
 
     def _answer(self, status: HTTPStatus, body: dict[str, Any]) -> None:
         self._send(status, json.dumps(body).encode(), "application/json")
@@ -161,3 +166,11 @@ class _Requests(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing: who asks for health every second is not news."""
+
+
+def _can_be_kept(text: str) -> bool:
+    """Tell whether PostgreSQL can hold a text: no NUL, and nothing that UTF-8 has no bytes for."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -154,3 +155,45 @@ def test_a_port_that_is_taken_is_said_in_one_sentence():
 def test_a_token_that_can_be_guessed_is_refused():
     with pytest.raises(ValidationError):
         EndpointSettings(port=0, token="short")
+
+
+def hang_up(url, request):
+    """Ask, and be gone before the answer, as a scraper whose patience is over."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(request)
+
+
+@pytest.mark.parametrize(
+    "request_", [b"GET /metrics HTTP/1.1\r\n\r\n", b"GET /me", b"\x16\x03\x01"]
+)
+def test_who_hangs_up_leaves_no_stack_trace(request_, capfd):
+    with running(Loop()) as url:
+        for _ in range(20):
+            hang_up(url, request_)
+        assert ask(f"{url}/health")[0] == 200
+
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("reason", ["a\u0000b", "\ud800"])
+def test_a_reason_that_the_record_cannot_hold_is_refused(reason):
+    loop = Loop()
+
+    with running(loop, token=TOKEN) as url:
+        status, _ = ask(f"{url}/halt", {"reason": reason}, Authorization=f"Bearer {TOKEN}")
+
+    assert (status, loop.halts) == (400, [])
+
+
+def test_a_length_in_other_digits_is_refused(capfd):
+    with running(Loop(), token=TOKEN) as url:
+        host, port = url.removeprefix("http://").split(":")
+        head = f"POST /halt HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+        with socket.create_connection((host, int(port)), timeout=30) as client:
+            client.sendall(f"{head}Content-Length: \u00b2\r\n\r\n".encode("latin-1"))
+            answer = client.recv(100)
+
+    assert b" 400 " in answer
+    assert capfd.readouterr().err == ""
