@@ -131,9 +131,8 @@ def _report(row: wire.ExecutionRow, *, snapshot: bool) -> ExecutionReport:
     amounts = (row.last_qty, row.last_price, row.cost, row.cum_qty, *(fee.qty for fee in row.fees))
     if not all(amount is None or _is_sane(amount) for amount in amounts):
         raise ValueError(f"an amount is not a number: {row}")
-    assets = {fee.asset for fee in row.fees}
-    if len(assets) > 1:
-        raise ValueError(f"fees in more than one asset: {row.fees}")
+    assets = {fee.asset for fee in row.fees if fee.qty}
+    summed = bool(row.fees) and len(assets) <= 1  # else it is no amount: the exchange's list has it
     return ExecutionReport(
         exec_type=row.exec_type,
         order_id=row.order_id,
@@ -144,8 +143,8 @@ def _report(row: wire.ExecutionRow, *, snapshot: bool) -> ExecutionReport:
         last_quantity=row.last_qty,
         last_price=row.last_price,
         cost=row.cost,
-        fee=sum((fee.qty for fee in row.fees), Decimal(0)) if row.fees else None,
-        fee_asset=next(iter(assets), None),
+        fee=sum((fee.qty for fee in row.fees), Decimal(0)) if summed else None,
+        fee_asset=next(iter(assets), None) if summed else None,
         liquidity=row.liquidity_ind,
         cumulative=row.cum_qty,
         status=row.order_status,

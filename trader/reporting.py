@@ -1,8 +1,8 @@
 """Execution reports into the record.
 
-A report of a trade without its amounts, or with impossible ones, is not guessed at: a
-settlement has to read the trade from the exchange's own list, before a later report ends the
-order without it.
+A report of a trade without its amounts, with impossible ones, or with a fee in another asset
+than the ledger books it in, is not guessed at: a settlement has to read the trade from the
+exchange's own list, before a later report ends the order without it, and to compare balances.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def record_report(session: Session, report: ExecutionReport) -> Order | None:
 
     Raises:
         IllegalTransition: The order cannot take what the report says.
-        OrderUnknown: It says that something traded, but not how much, or nothing possible.
+        OrderUnknown: It says that something traded, but not how much, or nothing possible, or
+            that the fee was not in the quote currency, which every order asks for.
     """
     order = journal.find_order(
         session, client_order_id=report.cl_ord_id, exchange_id=report.order_id
@@ -36,6 +37,9 @@ def record_report(session: Session, report: ExecutionReport) -> Order | None:
     event = read(report)
     if order is None or event is None:
         return order
+    quote = order.symbol.split("/")[1]
+    if isinstance(event, Filled) and event.fee and report.fee_asset not in (quote, None):
+        raise OrderUnknown(f"a trade of {report.order_id} cost {event.fee} {report.fee_asset}")
     return journal.record_event(session, order.id, event)
 
 

@@ -79,6 +79,17 @@ def test_a_fill_arrives_to_the_last_digit():
     assert str(report.fee) == "0.16800000"
 
 
+def test_fees_in_several_assets_are_no_amount_that_could_be_booked():
+    two = TRADE.replace('"qty":0.16800000}]', '"qty":0.1},{"asset":"XRP","qty":0.02}]')
+    none = TRADE.replace('"qty":0.16800000}]', '"qty":0.1},{"asset":"XRP","qty":0.00}]')
+
+    (mixed,) = a_feed().receive(message("executions", 1, two), 0.1)
+    (plain,) = a_feed().receive(message("executions", 1, none), 0.1)
+
+    assert (mixed.fee, mixed.fee_asset) == (None, None)
+    assert (plain.fee, plain.fee_asset) == (Decimal("0.1"), "USD")
+
+
 def test_a_cancel_names_neither_symbol_nor_side():
     (report,) = a_feed().receive(message("executions", 1, CANCELLED), 0.1)
 

@@ -182,6 +182,26 @@ def test_a_trade_reported_without_sound_amounts_is_read_from_the_exchanges_list_
         assert record.current_halt(session) is None
 
 
+def test_a_fee_in_another_asset_is_a_difference_and_not_booked_as_money(trader, engine):
+    paper = PaperExchange()
+    with serving(paper) as trader.exchange:
+        trader._take(CaughtUp())
+        one = rest(trader, engine, trader.exchange)
+        (exchange_id,) = paper.orders
+        paper.fill(exchange_id, Decimal(10))
+        (trade,) = paper.trades.values()
+        paper.balances["ZUSD"] += Decimal(trade["fee"])
+        paper.balances["XXRP"] -= Decimal("0.08")
+
+        told = report("trade", exchange_id, client_order_id=one.id, fill=filled("10"))
+        trader._take(replace(told, fee=Decimal("0.08"), fee_asset="XRP"))
+
+    with Session(engine) as session:
+        halt = record.current_halt(session)
+    assert halt.reason_code == "reconciliation"
+    assert "balance USD" in halt.reason
+
+
 @contextmanager
 def the_record_away(trader):
     """Refuse every connection to the record, the lease's own included."""
