@@ -57,6 +57,12 @@ class Circumstances:
     switch_age: timedelta | None
     stopping: bool = False
 
+    @property
+    def fresh(self) -> bool:
+        """Whether the quote is new enough for an order to be priced by it."""
+        age = self.quote_age
+        return age is not None and timedelta(0) <= age <= self.limits.max_quote_age
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:

@@ -66,7 +66,7 @@ def _work(
     state: State,
     around: Circumstances,
 ) -> None:
-    quote = desk.quote if desk.trusted else None
+    quote = desk.quote if desk.trusted and around.fresh else None
     step = follow(
         order,
         quote,

@@ -92,6 +92,17 @@ def test_an_order_is_moved_with_the_touch_by_amending_it(engine, exchange, paper
         assert journal.order_by_id(session, resting().id).limit == Decimal("2.003")
 
 
+@pytest.mark.parametrize("age", [timedelta(seconds=2.1), timedelta(seconds=-1), None])
+def test_an_order_is_not_moved_by_a_quote_that_is_old(engine, exchange, desk, look, age):
+    send(engine, exchange, resting())
+    desk.quote = quote("2.003", "2.004")
+
+    look(quote_age=age)
+
+    with Session(engine) as session:
+        assert journal.order_by_id(session, resting().id).limit == Decimal("2.000")
+
+
 def test_an_order_the_exchange_would_not_move_keeps_its_limit(engine, exchange, paper, desk, look):
     send(engine, exchange, resting())
     desk.quote = quote("2.003", "2.004")
