@@ -36,6 +36,13 @@ class BookChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OneSided:
+    """Nobody bids, or nobody asks: there is no price until the next `BookChanged`."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradesMissed:
     """Trades with ids between these two happened and the stream cannot tell them."""
 
@@ -74,7 +81,14 @@ class ClockAdvanced:
 
 
 MarketEvent = (
-    Traded | BookChanged | TradesMissed | Untrusted | Trusted | SystemStatus | ClockAdvanced
+    Traded
+    | BookChanged
+    | OneSided
+    | TradesMissed
+    | Untrusted
+    | Trusted
+    | SystemStatus
+    | ClockAdvanced
 )
 
 

@@ -21,6 +21,7 @@ from streams.events import (
     BookChanged,
     ClockAdvanced,
     MarketEvent,
+    OneSided,
     SystemStatus,
     Traded,
     TradesMissed,
@@ -189,23 +190,24 @@ class Feed:
     def _quote(self, market: _Market, at: datetime | None) -> None:
         at = at or self.exchange_time
         bid, ask = market.book.best_bid, market.book.best_ask
-        if at is None or bid is None or ask is None:
-            return
-        bid_depth, ask_depth = market.book.values
-        self._events.append(
-            BookChanged(
-                symbol=market.symbol,
-                bid=bid[0],
-                ask=ask[0],
-                bid_quantity=bid[1],
-                ask_quantity=ask[1],
-                bid_depth=bid_depth,
-                ask_depth=ask_depth,
-                at=at,
-                heard=self.heard,
+        if bid is None or ask is None:
+            self._events.append(OneSided(symbol=market.symbol))
+        elif at is not None:
+            bid_depth, ask_depth = market.book.values
+            self._events.append(
+                BookChanged(
+                    symbol=market.symbol,
+                    bid=bid[0],
+                    ask=ask[0],
+                    bid_quantity=bid[1],
+                    ask_quantity=ask[1],
+                    bid_depth=bid_depth,
+                    ask_depth=ask_depth,
+                    at=at,
+                    heard=self.heard,
+                )
             )
-        )
-        self._advance(at)
+            self._advance(at)
 
     def _trades(self, rows: list[wire.TradeRow], *, snapshot: bool) -> None:
         for symbol in dict.fromkeys(row.symbol for row in rows):

@@ -25,6 +25,7 @@ from streams.events import (
     CaughtUp,
     ClockAdvanced,
     ExecutionReport,
+    OneSided,
     SystemStatus,
     Traded,
     TradesMissed,
@@ -244,7 +245,7 @@ class Trader:
                 hear(self, event)
             case ModelLoaded() | ModelRefused() | ModelWithdrawn():
                 change_model(self, event)
-            case Trusted() | Untrusted() | TradesMissed():
+            case Trusted() | Untrusted() | TradesMissed() | OneSided():
                 self._trust(event)
             case _:
                 self._connection(event)
@@ -256,7 +257,7 @@ class Trader:
         ended = at - STRAGGLING
         close(self, ((desk, bar) for desk in trusted for bar in desk.builder.advance(ended)))
 
-    def _trust(self, event: Trusted | Untrusted | TradesMissed) -> None:
+    def _trust(self, event: Trusted | Untrusted | TradesMissed | OneSided) -> None:
         desk = self.desks[event.symbol]
         match event:
             case Trusted():
@@ -265,6 +266,8 @@ class Trader:
                 desk.trusted, desk.last_word = False, f"not trusted: {reason}"
             case TradesMissed():
                 desk.cool()
+            case OneSided():
+                desk.quote = None
 
     def _connection(self, event: object) -> None:
         match event:

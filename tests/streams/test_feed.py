@@ -15,6 +15,7 @@ from streams.errors import FeedBroken
 from streams.events import (
     BookChanged,
     ClockAdvanced,
+    OneSided,
     SystemStatus,
     Traded,
     TradesMissed,
@@ -82,6 +83,14 @@ def test_a_symbol_is_trusted_once_its_book_and_its_trades_are_there():
     )
     assert kinds(second) == [Traded, Traded, Trusted]
     assert feed.trusted("XRP/USD")
+
+
+def test_a_book_whose_side_is_gone_has_no_price_any_more():
+    (event,) = live().receive(
+        book_text("update", asks=[("2.10000", "0")], after=BOOK | {"asks": []}), 0.2
+    )
+
+    assert event == OneSided(symbol="XRP/USD")
 
 
 def test_trades_keep_every_digit_and_their_order():

@@ -15,14 +15,14 @@ from sqlalchemy.orm import Session
 
 from market import history
 from market.bars import BarBuilder, interval_start, quiet_bars
-from market.instruments import Side, Trade
+from market.instruments import Quote, Side, Trade
 from market.world import REAL
 from serving.events import ModelRefused
 from sql import reads
 from sql.errors import LeaseTaken
 from sql.lease import Lease
 from streams.clock import ExchangeClock
-from streams.events import CaughtUp, ClockAdvanced, ExecutionReport, Traded
+from streams.events import CaughtUp, ClockAdvanced, ExecutionReport, OneSided, Traded
 from streams.stream import Disconnected
 from telemetry.points import InfluxSettings, Telemetry
 from trader import accounts, journal, record
@@ -447,6 +447,15 @@ def test_who_was_quicker_to_the_lease_trades_on(trader, engine):
 
     with pytest.raises(LeaseTaken):
         wait()
+
+
+def test_a_quote_is_forgotten_when_a_side_of_the_book_is_gone(trader):
+    desk = trader.desks["XRP/USD"] = Desk(instrument=XRP, interval=timedelta(minutes=1))
+    desk.quote = Quote(symbol="XRP/USD", at=NOON, bid=Decimal(2), ask=Decimal("2.1"))
+
+    trader.turn(OneSided(symbol="XRP/USD"))
+
+    assert desk.quote is None
 
 
 def test_the_loop_says_how_it_is(trader, engine):
