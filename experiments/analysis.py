@@ -104,7 +104,7 @@ class Analysis:
             nothing may be shown.
         low: Lower end of the confidence sequence.
         high: Upper end of the confidence sequence.
-        p_value: Valid at any number of looks.
+        p_value: Valid at any number of looks; once the planned units are over, of those since.
         exact_p_value: The betting cross-check on Brier scores; shown, never decisive.
     """
 
@@ -146,7 +146,7 @@ def analyse(pairs: Pairs, terms: Terms, *, burn_in: int = 10) -> Analysis:
         effect=float(path.mean[-1]) if shown else None,
         low=_finite(path.low[-1]) if shown else None,
         high=_finite(path.high[-1]) if shown else None,
-        p_value=float(path.p_value[-1]) if shown else None,
+        p_value=_p_value(units, terms, burn_in) if shown else None,
         exact_p_value=exact_p_value(pairs, terms.horizon_bars) if shown else None,
         coverage=coverage,
     )
@@ -232,20 +232,29 @@ def _decide(
             f"the control stays: no difference was shown within the agreed {terms.cap_units} "
             f"blocks ({shown})"
         )
-    if path.low[-1] > 0:
+    if path.low[-1] > 0 or path.high[-1] < 0:
         return Decision.UNDECIDED, (
-            f"{progress}; {shown} so far, and no treatment wins before they are over"
+            f"{progress}; {shown} so far, and nobody wins before they are over"
         )
     return Decision.UNDECIDED, f"{progress}; {shown}, which settles nothing"
+
+
+def _p_value(units: NDArray[np.float64], terms: Terms, burn_in: int) -> float:
+    counts_from = terms.planned_units if len(units) >= terms.planned_units else burn_in
+    path = sequential.confidence_sequence(
+        units, alpha=terms.alpha, aim=terms.planned_units, burn_in=counts_from
+    )
+    return float(path.p_value[-1])
 
 
 def _called(path: sequential.Path, terms: Terms) -> int | None:
     """Return the index of the first unit at which one of the two has won.
 
-    A worse treatment is done with at once; a better one has to outlast the planned units.
+    Nobody does before the planned units are over: between its rare bad hours a model looks the
+    better one, whichever of the two it is.
     """
     long_enough = np.arange(1, len(path.mean) + 1) >= terms.planned_units
-    won = np.flatnonzero((path.high < 0) | ((path.low > 0) & long_enough))
+    won = np.flatnonzero(((path.high < 0) | (path.low > 0)) & long_enough)
     return int(won[0]) if len(won) else None
 
 

@@ -33,7 +33,7 @@ class Terms:
         horizon_bars: Bars from a score to its outcome.
         block_bars: Bars averaged into one unit of evidence.
         alpha: The chance of a winner that is none, over all looks together.
-        planned_units: Units a single look at the end would need, and no treatment wins before.
+        planned_units: Units a single look at the end would need, and nobody wins before.
         cap_units: Units after which the control is kept for want of evidence.
     """
 
