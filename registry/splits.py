@@ -79,7 +79,7 @@ def combinatorial(
         raise ValueError(f"{tested} of {groups} groups of {len(table)} rows cannot examine")
     edges = np.linspace(0, len(table), groups + 1).round().astype(int)
     pieces = [np.arange(first, end) for first, end in pairwise(edges)]
-    free = [_free_of(table, piece, embargo) for piece in pieces]
+    free = [free_of(table, piece, embargo) for piece in pieces]
     return [
         Split(
             train=np.flatnonzero(np.logical_and.reduce([free[k] for k in chosen])),
@@ -94,7 +94,14 @@ def paths(groups: int, tested: int) -> int:
     return comb(groups, tested) * tested // groups
 
 
-def _free_of(table: pd.DataFrame, piece: Rows, embargo: timedelta) -> NDArray[np.bool_]:
+def free_of(table: pd.DataFrame, piece: Rows, embargo: timedelta) -> NDArray[np.bool_]:
+    """Tell of every row whether it neither meets consecutive other rows nor follows them soon.
+
+    Args:
+        table: Labelled rows in order of time, with `decided` and `ended`.
+        piece: Positions of the consecutive rows.
+        embargo: How long after their last outcome no row is free yet.
+    """
     opens, closes = table["decided"].iloc[piece[0]], table["ended"].iloc[piece].max()
     before = (table["ended"] <= opens).to_numpy()
     after = (table["decided"] >= closes + embargo).to_numpy()

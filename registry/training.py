@@ -7,6 +7,7 @@ The hold-out is examined once, by the very model that is registered.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,6 @@ from registry.uniqueness import uniqueness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import timedelta
 
     from numpy.typing import NDArray
 
@@ -211,6 +211,8 @@ def cross_calibrate(
 ) -> list[NDArray[np.float64]]:
     """Turn each lesson's margins into probabilities by what the other lessons showed.
 
+    Rows of the others whose outcomes reach into its time, or its into theirs, are left out.
+
     Args:
         course: Where the outcomes come from.
         margins: One array a lesson, for the first of them or for all.
@@ -220,9 +222,11 @@ def cross_calibrate(
     for n, own in enumerate(margins):
         others = [k for k in range(len(margins)) if k != n] or [n]
         rows = np.concatenate([tests[k] for k in others])
-        calibration = evaluation.fit_calibration(
-            np.concatenate([margins[k] for k in others]), course.outcomes(rows), course.weight(rows)
-        )
+        seen = np.concatenate([margins[k] for k in others])
+        if others != [n]:
+            free = splits.free_of(course.table, tests[n], timedelta(0))[rows]
+            rows, seen = rows[free], seen[free]
+        calibration = evaluation.fit_calibration(seen, course.outcomes(rows), course.weight(rows))
         result.append(calibration.apply(own))
     return result
 

@@ -86,6 +86,23 @@ def test_a_lesson_is_calibrated_without_its_own_outcomes():
     assert not np.array_equal(before[1], after[1])
 
 
+def test_nor_with_outcomes_of_its_neighbours_that_reach_into_its_own_time():
+    taught = course(markets.planted(5, days=3))
+    margins = [one.margins for one in training.walk(taught, {"max_depth": 2})]
+    own, after = (taught.lessons[n].split.test for n in (0, 1))
+    ends = taught.table["ended"].iloc[own].max()
+    meets = after[taught.table["decided"].iloc[after] < ends]
+    table = taught.table.copy()
+    table.iloc[meets, table.columns.get_loc("y")] ^= 1
+
+    before = training.cross_calibrate(taught, margins)
+    later = training.cross_calibrate(replace(taught, table=table), margins)
+
+    assert len(meets) == PLAN.horizon - 1
+    assert np.array_equal(before[0], later[0])
+    assert not np.array_equal(before[2], later[2])
+
+
 def test_what_a_lesson_examines_decides_nothing_before_it_has_been_examined():
     bars = markets.planted(5, days=3)
     table = label(bars["close"], interval=MINUTE, horizon=10, cost=0.005)
