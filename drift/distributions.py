@@ -82,7 +82,7 @@ def compare(name: str, reference: Floats, current: Floats) -> Shift:
         distance=gap,
         inflation=v,
         p_value=p_value,
-        reason=f"{name} lies {gap:.3f} from its reference (p = {p_value:.4f})",
+        reason=f"{name} lies {gap:.3f} from its reference (p = {p_value:.2g})",
     )
 
 

@@ -120,13 +120,14 @@ def moved(
         rate: Chance of an alarm on history like the reference.
     """
     shift = distributions.compare(name, reference, current)
+    testable = shift.p_value is not None
     return Finding(
         kind=kind,
-        testable=shift.p_value is not None,
+        testable=testable,
         alarm=bool(distributions.alarms([shift], rate=rate)),
         statistic=shift.p_value,
-        threshold=rate if shift.p_value is not None else None,
-        reason=shift.reason,
+        threshold=rate if testable else None,
+        reason=f"{shift.reason}, an alarm from {rate:.2g} down" if testable else shift.reason,
         detail={"distance": shift.distance, "inflation": shift.inflation, "values": len(current)},
     )
 
