@@ -75,6 +75,9 @@ def amend(exchange: Exchange, order: Order, change: Change, now: int) -> str:
 
 def _amended(order: Order, change: Change) -> Order:
     """Give the order as it would be, or refuse what its kind does not have."""
+    for_money = order.cash is not None and change.quantity is not None
+    if order.close is not None or for_money:
+        raise Refused("EOrder:Invalid order")
     if change.limit is not None and order.limit is None:
         raise Refused("EOrder:Invalid limit price")
     if change.display is not None and not order.display:

@@ -226,7 +226,7 @@ class Exchange:
     def forget(self, kept: Journal) -> None:
         """Let go of what is over and was written down."""
         for order in kept.orders.values():
-            if order.status != OPEN:
+            if not order.alive:
                 self.orders.pop(order.txid, None)
                 for txid in order.trades:
                     self.trades.pop(txid, None)

@@ -347,14 +347,20 @@ def test_events_show_schedules_icebergs_and_closing_orders(desk):
             "limit_price_type": "static",
         },
     }
-    desk.wait(61)
-    desk.send("amend_order", order_id=made["order_id"], display_qty=5)
-    desk.wait(600)
-    new, amended, expired = desk.heard()
+    desk.wait(61 + 600)
+    new, expired = desk.heard()
     assert (new["exec_type"], new["order_status"]) == ("new", "new")
     assert set(new) == {"timestamp", "exec_type", "order_status", "order_id", "order_userref"}
-    assert (amended["exec_type"], amended["display_qty"]) == ("amended", "5.00000000")
     assert (expired["exec_type"], expired["reason"]) == ("expired", "Order expired")
+
+
+def test_an_event_shows_what_an_iceberg_was_amended_to_show(desk):
+    (txid,) = add(desk, "iceberg", volume="30", price="1.5", displayvol="10")["txid"]
+    desk.send("subscribe", channel="executions", snap_orders=False)
+    desk.send("amend_order", order_id=txid, display_qty=5)
+    (amended,) = desk.heard()
+
+    assert (amended["exec_type"], amended["display_qty"]) == ("amended", "5.00000000")
 
 
 def test_events_show_triggers_with_reference_units_and_peak(desk):
