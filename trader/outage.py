@@ -40,7 +40,8 @@ class Outage:
         self.postponed: list[ModelEvent] = []
         self._path, self._asked = path, path.with_suffix(".halt")
         # Why somebody wants us to halt whom the record did not hear; any thread may set it.
-        self.halt = self._asked.read_text() if self._asked.exists() else None
+        kept = self._asked.exists()
+        self.halt = self._asked.read_text(errors="replace") if kept else None
 
     def keep(self, report: ExecutionReport) -> None:
         """Write a report to the disk and wait until it is there."""
@@ -49,7 +50,8 @@ class Outage:
     def ask(self, reason: str) -> None:
         """Halt, and keep the reason on the disk until the record takes it."""
         self.halt = reason
-        _sync(self._asked, "wb", reason.encode())
+        with suppress(OSError):  # a full disk forgets it with this process; it holds until then
+            _sync(self._asked, "wb", reason.encode())
 
     def kept(self) -> Iterator[ExecutionReport]:
         """Yield the reports, oldest first."""
