@@ -51,9 +51,9 @@ def lost_edge(
             f"expected rises and falls in the reference, found a share of {base_rate}",
         )
     ratios = performance.log_likelihood_ratio(probability, rose, base_rate=base_rate)
-    path = performance.cusum(ratios)
-    quarter = max(int(DAYS_A_QUARTER * a_day), len(path))
+    quarter = max(int(DAYS_A_QUARTER * a_day), len(ratios))
     limit = performance.threshold(probability, base_rate=base_rate, observations=quarter)
+    path = performance.anew(lambda start: performance.cusum(ratios[start:]), limit)
     highest = float(path[-recent:].max())
     alarm = highest > limit
     return Finding(
@@ -91,13 +91,15 @@ def lost_calibration(
     """
     if (refused := _unjudged(Kind.CALIBRATION, len(rose), recent)) is not None:
         return refused
-    path = performance.log_miscalibration(probability, rose)
-    evidence = float(path[-recent:].max())
     limit = log(checks / false_alarms)
+    path = performance.anew(
+        lambda start: performance.log_miscalibration(probability[start:], rose[start:]), limit
+    )
+    evidence = float(path[-recent:].max())
     return Finding(
         kind=Kind.CALIBRATION,
         testable=True,
-        alarm=evidence >= limit,
+        alarm=evidence > limit,
         statistic=evidence,
         threshold=limit,
         reason=f"rises came in {rose.mean():.1%} of cases where the model expected "

@@ -11,6 +11,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -48,6 +50,25 @@ def cusum(ratios: Floats) -> Floats:
     total = np.cumsum(ratios, axis=-1)
     floor = np.minimum(np.minimum.accumulate(total, axis=-1), 0.0)
     return np.asarray(total - floor)
+
+
+def anew(evidence: Callable[[int], Floats], limit: float) -> Floats:
+    """Return a path of evidence that begins at nothing again whenever it was above the limit.
+
+    One alarm asks for one model: without this a spell of bad luck asks at every check until it
+    is forgotten, and a model that stays wrong is told by new evidence anyway.
+
+    Args:
+        evidence: Returns the path of the scores from a first one on.
+        limit: Above which it is an alarm.
+    """
+    parts = [evidence(0)]
+    while len(over := np.flatnonzero(parts[-1] > limit)):
+        parts[-1], rest = np.split(parts[-1], [over[0] + 1])
+        if not len(rest):
+            break
+        parts.append(evidence(sum(map(len, parts))))
+    return np.concatenate(parts)
 
 
 def threshold(

@@ -76,6 +76,40 @@ def test_a_model_that_scored_nothing_since_is_not_accused_again_of_what_was_judg
         assert found.reason == "not testable: no outcome of a bar of this window is known"
 
 
+def checks_that_alarm(judge_until, outcomes=600, every=48):
+    return sum(judge_until(end).alarm for end in range(every, outcomes + 1, every))
+
+
+def test_one_spell_of_bad_luck_asks_for_one_model_not_at_every_check_until_it_is_forgotten():
+    rng = np.random.default_rng(15)
+    probability = rng.choice([0.45, 0.55], 600)
+    rose = (rng.random(600) < probability).astype(float)
+    rose[100:140] = (probability[100:140] < 0.5).astype(float)
+
+    asked = checks_that_alarm(lambda end: edge(rose[:end], probability[:end], recent=48))
+
+    assert asked == 1
+
+
+def test_a_spell_of_wrong_probabilities_asks_for_one_model_too():
+    rose = (np.random.default_rng(16).random(600) < 0.5).astype(float)
+    rose[100:180] = 1.0
+
+    asked = checks_that_alarm(lambda end: calibration(rose[:end], 0.5, recent=48))
+
+    assert asked == 1
+
+
+def test_a_model_that_stays_wrong_is_told_again():
+    rng = np.random.default_rng(17)
+    probability = rng.choice([0.3, 0.7], 600)
+    turned = (rng.random(600) >= probability).astype(float)
+
+    asked = checks_that_alarm(lambda end: edge(turned[:end], probability[:end], recent=48))
+
+    assert asked > 3
+
+
 def calibration(rose, said, *, recent=100, checks=270):
     return lost_calibration(np.full(len(rose), said), rose, recent=recent, checks=checks)
 
@@ -104,7 +138,7 @@ def test_a_model_that_was_always_wrong_by_less_than_the_tolerance_has_not_drifte
 def test_the_more_checks_there_are_the_more_evidence_each_needs():
     rose = (np.random.default_rng(3).random(300) < 0.6).astype(float)
 
-    often, seldom = calibration(rose, 0.45, checks=270), calibration(rose, 0.45, checks=1)
+    often, seldom = (calibration(rose, 0.45, recent=300, checks=n) for n in (270, 1))
 
     assert often.threshold == pytest.approx(seldom.threshold + np.log(270))
     assert (often.alarm, seldom.alarm) == (False, True)
