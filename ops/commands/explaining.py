@@ -70,4 +70,4 @@ def page(chain: Why) -> str:
 
 
 def _detail(detail: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in detail.items())
+    return ", ".join(f"{name} {text(str(value))}" for name, value in detail.items())

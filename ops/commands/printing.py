@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # What a table shows: a heading and how to read the cell off a row.
 Columns = dict[str, Callable[[Any], Any]]
+BREAK = re.compile(r"\s*[\t\n\v\f\r]\s*")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a terminal would obey what they begin
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
@@ -39,7 +42,7 @@ def dump(value: Any) -> None:
 
 
 def text(value: Any) -> str:
-    """Write a value as a person would."""
+    """Write a value as a person would, in one line and without commands to the terminal."""
     match value:
         case None:
             return "-"
@@ -52,7 +55,11 @@ def text(value: Any) -> str:
         case float():
             return f"{value:.4g}"
         case _:
-            return str(value)
+            return CONTROL.sub(_harmless, BREAK.sub(" ", str(value)))
+
+
+def _harmless(found: re.Match[str]) -> str:
+    return f"\\x{ord(found[0]):02x}"
 
 
 def plain(value: Any) -> Any:
