@@ -49,6 +49,15 @@ def canonical(cl_ord_id: str) -> str:
     return cl_ord_id
 
 
+def spellings(cl_ord_id: str) -> set[str]:
+    """Give the forms in which the same id may have been sent: a UUID with and without dashes."""
+    plain = canonical(cl_ord_id)
+    if not _HEX.fullmatch(plain):
+        return {cl_ord_id}
+    dashed = "-".join((plain[:8], plain[8:12], plain[12:16], plain[16:20], plain[20:]))
+    return {cl_ord_id, plain, dashed}
+
+
 def check_order(request: OrderRequest, pair: Pair, now: int, price: int) -> None:
     """Refuse what the market's rules forbid; `price` values an order without one, in ticks."""
     _check_size(request, pair, request.limit or price)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from sandbox.checks import spellings
 from sandbox.errors import Refused
 from sandbox.forms import truth, whole
 from sandbox.history import EVER, Page, Span
@@ -62,7 +63,7 @@ def closed_orders(venue: Venue, key: Key, form: Form, _now: int) -> Any:
     if form.get("userref"):
         equal["userref"] = _bounded(whole(form["userref"], "userref"))
     if form.get("cl_ord_id"):
-        equal["cl_ord_id"] = str(form["cl_ord_id"])
+        equal["cl_ord_id"] = spellings(str(form["cl_ord_id"]))
     found = venue.past.closed_orders(
         key.account, _span(form), _offset(form), by_opening=by_opening, **equal
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from sandbox.checks import spellings
 from sandbox.errors import Refused
 from sandbox.fees import describe
 from sandbox.forms import truth, whole
@@ -103,7 +104,7 @@ def trade_volume(venue: Venue, key: Key, form: Form, now: int) -> Any:
 def _matches(form: Form, order: Order) -> bool:
     if form.get("userref") and order.userref != whole(form["userref"], "userref"):
         return False
-    return not form.get("cl_ord_id") or order.cl_ord_id == form["cl_ord_id"]
+    return not form.get("cl_ord_id") or order.cl_ord_id in spellings(str(form["cl_ord_id"]))
 
 
 def _lagging(venue: Venue, order: Order, now: int) -> Order:

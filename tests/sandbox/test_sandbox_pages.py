@@ -82,3 +82,19 @@ def test_twenty_are_asked_for_at_most_and_one_at_least(desk: Desk, method, name,
     assert list(desk.call(method, **{name: ",".join(every[:20])})) == every[:20]
     assert desk.refusal(method, **{name: ",".join(every[:21])}) == "EGeneral:Invalid arguments"
     assert desk.refusal(method) == "EGeneral:Invalid arguments"
+
+
+@pytest.mark.parametrize(
+    "asked", ["c0ffee00-2821-40e2-ad83-4ecb18a06876", "c0ffee00282140e2ad834ecb18a06876"]
+)
+def test_an_order_is_found_by_its_name_with_and_without_dashes(desk: Desk, asked):
+    named = "c0ffee00-2821-40e2-ad83-4ecb18a06876"
+    order = {"pair": "XRPUSD", "type": "buy", "ordertype": "limit", "price": "1.5", "volume": "10"}
+    (txid,) = desk.call("AddOrder", **order, cl_ord_id=named)["txid"]
+    try:
+        assert list(desk.call("OpenOrders", cl_ord_id=asked)["open"]) == [txid]
+        assert list(desk.call("QueryOrders", txid=txid, cl_ord_id=asked)) == [txid]
+    finally:
+        desk.call("CancelOrder", txid=txid)
+    assert txid in desk.call("ClosedOrders", cl_ord_id=asked)["closed"]
+    assert desk.call("ClosedOrders", cl_ord_id="nobody")["count"] == 0
