@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from market.instruments import Side  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
-    from market.instruments import Trade
+    from market.instruments import Instrument, Trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,41 @@ class OneSided:
     """Nobody bids, or nobody asks: there is no price until the next `BookChanged`."""
 
     symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """The exchange says what a market's orders have to be like, and whether it takes them.
+
+    The status is the exchange's own word, such as online, post_only or cancel_only.
+    """
+
+    instrument: Instrument
+    status: str
+
+    @property
+    def symbol(self) -> str:
+        """Return the market's name."""
+        return self.instrument.symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayTold:
+    """A market's last 24 hours: the volume is in the base currency, the average weighted by it."""
+
+    symbol: str
+    last: Decimal
+    volume: Decimal
+    average: Decimal
+    low: Decimal
+    high: Decimal
+    at: datetime
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Return what can be drawn."""
+        names = ("last", "volume", "average", "low", "high")
+        return {name: float(getattr(self, name)) for name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,16 +115,8 @@ class ClockAdvanced:
     at: datetime
 
 
-MarketEvent = (
-    Traded
-    | BookChanged
-    | OneSided
-    | TradesMissed
-    | Untrusted
-    | Trusted
-    | SystemStatus
-    | ClockAdvanced
-)
+MarketNews = BookChanged | OneSided | Described | DayTold | TradesMissed | Untrusted | Trusted
+MarketEvent = Traded | MarketNews | SystemStatus | ClockAdvanced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

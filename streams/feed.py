@@ -15,19 +15,17 @@ import msgspec
 
 from market.instruments import Side, Trade
 from streams import wire
-from streams.book import Book
 from streams.errors import FeedBroken
 from streams.events import (
-    BookChanged,
     ClockAdvanced,
     MarketEvent,
-    OneSided,
     SystemStatus,
     Traded,
     TradesMissed,
     Trusted,
     Untrusted,
 )
+from streams.followed import Followed
 from streams.tape import Tape
 
 if TYPE_CHECKING:
@@ -36,24 +34,12 @@ if TYPE_CHECKING:
 
     from market.instruments import Instrument
 
+CHANNELS = ("trade", "book", "ticker", "instrument")
 KINDS = {"snapshot", "update"}
 SILENCE = 10.0  # seconds; the exchange sends a heartbeat every second
 PATIENCE = 10.0  # seconds to wait for a snapshot that was asked for
 PING_EVERY = 5.0  # seconds; a pong tells the exchange's time when nothing else does
-ATTEMPTS = 3  # times a symbol may be subscribed anew before the connection is given up
 LEAP = timedelta(hours=1)  # of the exchange's clock; bars would close that nobody has seen
-FORGIVEN = 60.0  # seconds after which a symbol's failures no longer count
-
-
-@dataclass(slots=True)
-class _Market:
-    symbol: str
-    book: Book
-    tape: Tape
-    waiting: dict[str, float]  # channel -> when its snapshot was asked for
-    trusted: bool = False
-    failures: int = 0
-    failed: float = 0.0
 
 
 @dataclass(slots=True)
@@ -71,7 +57,7 @@ class Feed:
     depth: int = 10
     trade_ids: Mapping[str, int] = field(default_factory=dict)
     exchange_time: datetime | None = field(default=None, init=False)
-    _markets: dict[str, _Market] = field(default_factory=dict, init=False)
+    _markets: dict[str, Followed] = field(default_factory=dict, init=False)
     _outbox: list[str] = field(default_factory=list, init=False)
     _events: list[MarketEvent] = field(default_factory=list, init=False)
     _broken: bool = field(default=False, init=False)
@@ -81,18 +67,13 @@ class Feed:
     def __post_init__(self) -> None:
         self._pinged = self.heard
         for symbol, instrument in self.instruments.items():
-            book = Book(
-                price_decimals=instrument.price_decimals,
-                quantity_decimals=instrument.quantity_decimals,
+            self._markets[symbol] = Followed(
+                instrument=instrument,
                 depth=self.depth,
-            )
-            self._markets[symbol] = _Market(
-                symbol=symbol,
-                book=book,
                 tape=Tape(self.trade_ids.get(symbol)),
                 waiting={"trade": self.heard, "book": self.heard},
             )
-        for channel in ("trade", "book"):
+        for channel in CHANNELS:
             self._ask("subscribe", channel, list(self.instruments))
 
     def receive(self, text: str | bytes, at: float) -> list[MarketEvent]:
@@ -149,12 +130,8 @@ class Feed:
 
     def _dispatch(self, message: wire.Message) -> None:
         match message.channel:
-            case "book" | "trade" if message.type not in KINDS:
-                self._break(f"a {message.channel} message of no known type: {message.type}")
-            case "book":
-                self._book(wire.books(message), snapshot=message.type == "snapshot")
-            case "trade":
-                self._trades(wire.trades(message), snapshot=message.type == "snapshot")
+            case channel if channel in CHANNELS:
+                self._follow(message)
             case "heartbeat":
                 pass
             case "status":
@@ -165,6 +142,20 @@ class Feed:
                 self._break(f"a message of a channel not asked for: {message.channel}")
         if message.time_out is not None:
             self._advance(message.time_out)
+
+    def _follow(self, message: wire.Message) -> None:
+        if message.type not in KINDS:
+            self._break(f"a {message.channel} message of no known type: {message.type}")
+        snapshot = message.type == "snapshot"
+        match message.channel:
+            case "book":
+                self._book(wire.books(message), snapshot=snapshot)
+            case "trade":
+                self._trades(wire.trades(message), snapshot=snapshot)
+            case "ticker":
+                self._days(wire.tickers(message))
+            case "instrument":
+                self._terms(wire.pairs(message), snapshot=snapshot)
 
     def _answer(self, message: wire.Message) -> None:
         if message.method == "subscribe" and message.success is False:
@@ -187,26 +178,11 @@ class Feed:
             if snapshot:
                 self._arrived(market, "book")
 
-    def _quote(self, market: _Market, at: datetime | None) -> None:
-        at = at or self.exchange_time
-        bid, ask = market.book.best_bid, market.book.best_ask
-        if bid is None or ask is None:
-            self._events.append(OneSided(symbol=market.symbol))
-        elif at is not None:
-            bid_depth, ask_depth = market.book.values
-            self._events.append(
-                BookChanged(
-                    symbol=market.symbol,
-                    bid=bid[0],
-                    ask=ask[0],
-                    bid_quantity=bid[1],
-                    ask_quantity=ask[1],
-                    bid_depth=bid_depth,
-                    ask_depth=ask_depth,
-                    at=at,
-                    heard=self.heard,
-                )
-            )
+    def _quote(self, market: Followed, at: datetime | None) -> None:
+        event = market.quote(at or self.exchange_time, self.heard)
+        if event is not None:
+            self._events.append(event)
+        if at is not None:
             self._advance(at)
 
     def _trades(self, rows: list[wire.TradeRow], *, snapshot: bool) -> None:
@@ -227,13 +203,13 @@ class Feed:
             if snapshot and whole and "trade" in market.waiting:
                 self._arrived(market, "trade")
 
-    def _report_hole(self, market: _Market, first_id: int) -> None:
+    def _report_hole(self, market: Followed, first_id: int) -> None:
         known = market.tape.jump(first_id)
         if known is not None:
             missed = TradesMissed(symbol=market.symbol, after_id=known, before_id=first_id)
             self._events.append(missed)
 
-    def _take(self, market: _Market, rows: list[wire.TradeRow]) -> bool:
+    def _take(self, market: Followed, rows: list[wire.TradeRow]) -> bool:
         new, wrong = market.tape.follow(rows)
         self._events.extend(Traded(trade=self._trade(row)) for row in new)
         if wrong is not None:
@@ -253,19 +229,37 @@ class Feed:
         except ValueError as error:
             self._break(f"trade {row.trade_id} of {row.symbol}: {error}")
 
-    def _distrust(self, market: _Market, channel: str, reason: str) -> None:
-        market.failures = market.failures + 1 if self.heard - market.failed < FORGIVEN else 1
-        market.failed = self.heard
-        if market.failures > ATTEMPTS:
+    def _days(self, rows: list[wire.TickerRow]) -> None:
+        for row in rows:
+            market, at = self._market(row.symbol), row.timestamp or self.exchange_time
+            if at is not None:
+                self._events.append(market.day(row, at))
+
+    def _terms(self, rows: list[wire.PairRow], *, snapshot: bool) -> None:
+        told = {row.symbol: row for row in rows}
+        for symbol, market in self._markets.items():
+            if symbol not in told and not snapshot:
+                continue
+            book = market.book
+            try:
+                news = market.describe(told.get(symbol))
+            except ValueError as error:
+                self._break(f"the exchange describes {symbol} as no market: {error}")
+            if news is not None:
+                self._events.append(news)
+            if market.book is not book:
+                self._distrust(market, "book", "its prices or quantities have other decimals now")
+
+    def _distrust(self, market: Followed, channel: str, reason: str) -> None:
+        if not market.fails(channel, self.heard):
             self._break(f"{market.symbol} cannot be mended: {reason}")
         if market.trusted:
             market.trusted = False
             self._events.append(Untrusted(symbol=market.symbol, reason=reason))
-        market.waiting[channel] = self.heard
         self._ask("unsubscribe", channel, [market.symbol])
         self._ask("subscribe", channel, [market.symbol])
 
-    def _arrived(self, market: _Market, channel: str) -> None:
+    def _arrived(self, market: Followed, channel: str) -> None:
         market.waiting.pop(channel, None)
         if not market.waiting and not market.trusted:
             market.trusted = True
@@ -280,7 +274,7 @@ class Feed:
             if known is None or at.replace(microsecond=0) > known:
                 self._events.append(ClockAdvanced(at=at))
 
-    def _market(self, symbol: str) -> _Market:
+    def _market(self, symbol: str) -> Followed:
         market = self._markets.get(symbol)
         if market is None:
             self._break(f"a message of a symbol not asked for: {symbol}")

@@ -53,6 +53,34 @@ class TradeRow(msgspec.Struct):
     timestamp: Moment
 
 
+class TickerRow(msgspec.Struct):
+    """A day of one symbol in figures; volume in the base currency, of the last 24 hours."""
+
+    symbol: str
+    last: Decimal
+    volume: Decimal
+    vwap: Decimal
+    low: Decimal
+    high: Decimal
+    timestamp: Moment | None = None
+
+
+class PairRow(msgspec.Struct):
+    """What orders of one symbol have to be like, and whether they are taken now."""
+
+    symbol: str
+    status: str
+    price_precision: int
+    qty_precision: int
+    cost_precision: int
+    qty_min: Decimal
+    cost_min: Decimal
+
+
+class _Instruments(msgspec.Struct):
+    pairs: list[PairRow]
+
+
 class Status(msgspec.Struct):
     """The state of the exchange's engine."""
 
@@ -62,6 +90,8 @@ class Status(msgspec.Struct):
 _message = msgspec.json.Decoder(Message)
 _books = msgspec.json.Decoder(list[BookUpdate])
 _trades = msgspec.json.Decoder(list[TradeRow])
+_tickers = msgspec.json.Decoder(list[TickerRow])
+_instruments = msgspec.json.Decoder(_Instruments)
 _statuses = msgspec.json.Decoder(list[Status])
 
 
@@ -85,6 +115,16 @@ def trades(message: Message) -> list[TradeRow]:
     return _trades.decode(message.data)
 
 
+def tickers(message: Message) -> list[TickerRow]:
+    """Read what a ticker message holds; raises msgspec.DecodeError as read does."""
+    return _tickers.decode(message.data)
+
+
+def pairs(message: Message) -> list[PairRow]:
+    """Read which symbols an instrument message describes; raises as read does."""
+    return _instruments.decode(message.data).pairs
+
+
 def statuses(message: Message) -> list[Status]:
     """Read what a status message holds; raises msgspec.DecodeError as read does."""
     return _statuses.decode(message.data)
@@ -93,8 +133,10 @@ def statuses(message: Message) -> list[Status]:
 def request(
     method: str, channel: str, symbols: list[str], depth: int | None, request_id: int
 ) -> str:
-    """Spell a subscription, or its end."""
-    params: dict[str, Any] = {"channel": channel, "symbol": symbols}
+    """Spell a subscription, or its end; the instrument channel knows no symbols."""
+    params: dict[str, Any] = {"channel": channel}
+    if channel != "instrument":
+        params["symbol"] = symbols
     if depth is not None:
         params["depth"] = depth
     if method == "subscribe":

@@ -40,9 +40,9 @@ def recorded(name):
     return path
 
 
-def checksum(levels):
+def checksum(levels, price_decimals=5):
     """Return the checksum of a book spelt as price and quantity texts."""
-    book = Book(price_decimals=5, quantity_decimals=8)
+    book = Book(price_decimals=price_decimals, quantity_decimals=8)
     text = json.dumps(
         {
             "symbol": "XRP/USD",
@@ -55,7 +55,16 @@ def checksum(levels):
     return book.checksum()
 
 
-def book_text(kind, *, bids=(), asks=(), after=None, at="2026-01-01T12:00:00.5Z", wrong=0):
+def book_text(
+    kind,
+    *,
+    bids=(),
+    asks=(),
+    after=None,
+    at="2026-01-01T12:00:00.5Z",
+    wrong=0,
+    price_decimals=5,
+):
     """Spell a book message; `after` is the whole book after it, for the checksum."""
     after = after or {"bids": bids, "asks": asks}
     spell = {
@@ -65,7 +74,7 @@ def book_text(kind, *, bids=(), asks=(), after=None, at="2026-01-01T12:00:00.5Z"
     return (
         f'{{"channel":"book","type":"{kind}","data":[{{"symbol":"XRP/USD",'
         f'"bids":{spell["bids"]},"asks":{spell["asks"]},'
-        f'"checksum":{checksum(after) + wrong},"timestamp":"{at}"}}]}}'
+        f'"checksum":{checksum(after, price_decimals) + wrong},"timestamp":"{at}"}}]}}'
     )
 
 
@@ -77,3 +86,32 @@ def trade_text(kind, ids, *, price="2.10000", at="2026-01-01T12:00:00.5Z"):
         for n in ids
     )
     return f'{{"channel":"trade","type":"{kind}","data":[{rows}]}}'
+
+
+def instrument_text(
+    kind, *, symbols=("XRP/USD",), status="online", price_precision=5, minimum="1.65000000"
+):
+    """Spell a message of the instrument channel that describes these symbols."""
+    pairs = ",".join(
+        f'{{"symbol":"{symbol}","base":"{symbol[:3]}","quote":"USD","status":"{status}",'
+        f'"qty_precision":8,"qty_increment":0.00000001,"qty_min":{minimum},'
+        f'"price_precision":{price_precision},"price_increment":0.00001,"tick_size":0.00001,'
+        f'"cost_precision":8,"cost_min":0.50,"marginable":true,"has_index":true}}'
+        for symbol in symbols
+    )
+    assets = '{"id":"USD","status":"enabled","precision":4,"precision_display":2}'
+    return (
+        f'{{"channel":"instrument","type":"{kind}",'
+        f'"data":{{"assets":[{assets}],"pairs":[{pairs}]}}}}'
+    )
+
+
+def ticker_text(*, at="2026-01-01T12:00:01.5Z"):
+    """Spell a ticker message of XRP/USD; without a time, as before 2025."""
+    timestamp = "" if at is None else f',"timestamp":"{at}"'
+    return (
+        '{"channel":"ticker","type":"update","data":[{"symbol":"XRP/USD","bid":2.09000,'
+        '"bid_qty":5.00000000,"ask":2.10000,"ask_qty":7.50000000,"last":2.10000,'
+        '"volume":1500.25000000,"vwap":2.08123,"low":1.95000,"high":2.20000,'
+        f'"change":0.05000,"change_pct":2.44{timestamp}}}]}}'
+    )

@@ -47,7 +47,7 @@ PURE = {
     ),
     "serving": "conduct events roster signals",
     "sql": "chain",
-    "streams": "book clock events executions feed tape wire",
+    "streams": "book clock events executions feed followed tape wire",
     "trader": (
         "answers desk execution ledger limits orders position reconciliation risk sizing strategy"
     ),

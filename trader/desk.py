@@ -17,6 +17,7 @@ from market.features import Features
 from market.instruments import Quote
 from serving.events import PRODUCTION, ModelEvent, ModelLoaded, ModelWithdrawn
 from serving.roster import Roster
+from streams.events import BookChanged, Described, OneSided, TradesMissed, Trusted, Untrusted
 from trader.sizing import Volatility
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 
     from market.bars import Bar
     from market.instruments import Beside, Instrument, Trade
-    from streams.events import BookChanged
+    from streams.events import MarketNews
 
 
 WATCHED = "watched only"
+ONLINE = "online"  # the status in which everything is taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class Desk:
     ask_depth: Decimal | None = None
     heard: float | None = None  # when the quote came, on our monotonic clock
     trusted: bool = False
+    status: str = ONLINE  # in the exchange's words; an order is taken only in some
     roster: Roster = field(init=False)
     last_bar: Bar | None = None
     leading: Score | None = None  # what the model in production made of the last bar
@@ -119,6 +122,22 @@ class Desk:
             self.cool()
             self.last_word = f"a trade of {trade.at:%H:%M:%S} came after its bar had closed"
         return closed
+
+    def learn(self, event: MarketNews) -> None:
+        """Take in what the exchange says of the market beside its trades."""
+        match event:
+            case BookChanged():
+                self.hear(event)
+            case OneSided():
+                self.quote = None
+            case Described(instrument=instrument, status=status):
+                self.instrument, self.status = instrument, status
+            case Trusted():
+                self.trusted = True
+            case Untrusted(reason=reason):
+                self.trusted, self.last_word = False, f"not trusted: {reason}"
+            case TradesMissed():
+                self.cool()
 
     def cool(self) -> None:
         """Forget the features; the next complete bar warms them again."""

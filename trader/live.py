@@ -24,13 +24,12 @@ from streams.events import (
     BookChanged,
     CaughtUp,
     ClockAdvanced,
+    DayTold,
+    Described,
     ExecutionReport,
-    OneSided,
+    MarketNews,
     SystemStatus,
     Traded,
-    TradesMissed,
-    Trusted,
-    Untrusted,
 )
 from streams.stream import Disconnected
 from telemetry.endpoint import Health
@@ -237,16 +236,14 @@ class Trader:
                 self.clock.observe(trade.at, self.world.monotonic())
                 desk = self.desks[trade.symbol]
                 close(self, [(desk, bar) for bar in desk.add(trade)])
-            case BookChanged():
-                self._quote(event)
             case ClockAdvanced(at=at):
                 self._advance(at)
             case ExecutionReport():
                 hear(self, event)
             case ModelLoaded() | ModelRefused() | ModelWithdrawn():
                 change_model(self, event)
-            case Trusted() | Untrusted() | TradesMissed() | OneSided():
-                self._trust(event)
+            case _ if isinstance(event, MarketNews):
+                self._learn(event)
             case _:
                 self._connection(event)
 
@@ -257,17 +254,17 @@ class Trader:
         ended = at - STRAGGLING
         close(self, ((desk, bar) for desk in trusted for bar in desk.builder.advance(ended)))
 
-    def _trust(self, event: Trusted | Untrusted | TradesMissed | OneSided) -> None:
-        desk = self.desks[event.symbol]
+    def _learn(self, event: MarketNews) -> None:
+        self.desks[event.symbol].learn(event)
         match event:
-            case Trusted():
-                desk.trusted = True
-            case Untrusted(reason=reason):
-                desk.trusted, desk.last_word = False, f"not trusted: {reason}"
-            case TradesMissed():
-                desk.cool()
-            case OneSided():
-                desk.quote = None
+            case BookChanged(symbol=symbol, bid=bid, ask=ask, at=at):
+                prices = {"bid": float(bid), "ask": float(ask)}
+                self.telemetry.point("quote", {"symbol": symbol}, prices, at)
+            case DayTold(symbol=symbol, at=at):
+                self.telemetry.point("day", {"symbol": symbol}, event.figures, at)
+            case Described(instrument=instrument):
+                with Session(self.engine) as session, session.begin():
+                    record.record_instruments(session, [instrument], self.now())
 
     def _connection(self, event: object) -> None:
         match event:
@@ -282,12 +279,6 @@ class Trader:
             case Disconnected(reason=reason):
                 for desk in self.desks.values():
                     desk.trusted, desk.last_word = False, f"disconnected: {reason}"
-
-    def _quote(self, event: BookChanged) -> None:
-        desk = self.desks[event.symbol]
-        desk.hear(event)
-        prices = {"bid": float(event.bid), "ask": float(event.ask)}
-        self.telemetry.point("quote", {"symbol": event.symbol}, prices, event.at)
 
     def reconcile(self, trigger: str) -> None:
         """Settle, or owe it if the exchange does not let us; until it succeeds nothing opens."""

@@ -15,6 +15,7 @@ from market.errors import ExchangeRefused, ExchangeUnreachable, OtherHouse
 from market.features import WARM_UP
 from trader import journal
 from trader.closing import close_bar, keep_bar
+from trader.desk import ONLINE
 from trader.errors import IllegalTransition, OrderUnknown
 from trader.execution import OnStop
 from trader.outlook import Circumstances
@@ -58,7 +59,7 @@ def circumstances(trader: Trader, desk: Desk) -> Circumstances:
     return Circumstances(
         now=trader.now(),
         quote_age=age,
-        exchange_status=_openness(trader),
+        exchange_status=_openness(trader, desk),
         deadline=timedelta(seconds=trader.settings.order_deadline_seconds),
         limits=trader.settings.limits,
         policy=trader.settings.execution,
@@ -126,11 +127,13 @@ def _warm(trader: Trader, desk: Desk, bar: Bar) -> None:
     desk.warm((old, beside) for old, beside in recent if old.start < bar.start)
 
 
-def _openness(trader: Trader) -> str:
-    """Return the exchange's status, or why no order may be sent whatever it is."""
+def _openness(trader: Trader, desk: Desk) -> str:
+    """Return the exchange's status and the market's, or why no order may be sent at all."""
     if trader.stopping:
         return "stopping"
     if trader.outage.halt is not None:
         return "halted over HTTP"
     # Without execution reports an order's fate would be learned late.
-    return trader.exchange_status if trader.reporting else "not reporting"
+    if not trader.reporting:
+        return "not reporting"
+    return desk.status if trader.exchange_status == ONLINE else trader.exchange_status

@@ -22,7 +22,8 @@ from streams.events import (
     Trusted,
     Untrusted,
 )
-from streams.feed import ATTEMPTS, Feed
+from streams.feed import Feed
+from streams.followed import ATTEMPTS
 
 BOOK = {"bids": [("2.09000", "5.00000000")], "asks": [("2.10000", "7.50000000")]}
 HALF_PAST = datetime(2026, 1, 1, 12, 0, 0, 500_000, tzinfo=UTC)
@@ -51,10 +52,12 @@ def asked(feed):
     return [(m["method"], m["params"]["channel"]) for m in messages if "params" in m]
 
 
-def test_it_asks_for_trades_and_books_of_every_symbol():
+def test_it_asks_for_trades_books_and_days_of_every_symbol_and_for_all_terms():
     messages = [json.loads(text) for text in Feed({"XRP/USD": instrument()}, heard=0.0).to_send()]
 
-    assert [m["params"]["channel"] for m in messages] == ["trade", "book"]
+    channels = [m["params"]["channel"] for m in messages]
+    assert channels == ["trade", "book", "ticker", "instrument"]
+    assert "symbol" not in messages[3]["params"]
     assert messages[1]["params"] == {
         "channel": "book",
         "symbol": ["XRP/USD"],

@@ -22,7 +22,15 @@ from sql import reads
 from sql.errors import LeaseTaken
 from sql.lease import Lease
 from streams.clock import ExchangeClock
-from streams.events import CaughtUp, ClockAdvanced, ExecutionReport, OneSided, Traded
+from streams.events import (
+    CaughtUp,
+    ClockAdvanced,
+    Described,
+    ExecutionReport,
+    OneSided,
+    SystemStatus,
+    Traded,
+)
 from streams.stream import Disconnected
 from telemetry.points import InfluxSettings, Telemetry
 from trader import accounts, journal, record
@@ -621,3 +629,27 @@ def test_an_answer_that_cannot_be_leads_to_a_halt_and_not_to_an_end(trader, engi
 
     with Session(engine) as session:
         assert record.current_halt(session).reason_code == "reconciliation"
+
+
+def test_a_market_that_takes_no_orders_is_not_traded_though_the_exchange_is_online(trader, engine):
+    desk = a_running_desk(trader)
+    trader._take(CaughtUp())
+    assert circumstances(trader, desk).exchange_status == "online"
+
+    coarser = replace(XRP, price_decimals=2)
+    trader._take(Described(instrument=coarser, status="cancel_only"))
+
+    assert circumstances(trader, desk).exchange_status == "cancel_only"
+    assert desk.instrument == coarser
+    with Session(engine) as session:
+        assert record.instruments(session)["XRP/USD"] == coarser
+
+
+def test_what_holds_for_the_whole_exchange_holds_for_every_market(trader):
+    desk = a_running_desk(trader)
+    trader._take(CaughtUp())
+    trader._take(Described(instrument=XRP, status="online"))
+
+    trader._take(SystemStatus(status="maintenance"))
+
+    assert circumstances(trader, desk).exchange_status == "maintenance"
