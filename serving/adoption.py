@@ -129,7 +129,7 @@ def promote(
     entry = _entry(
         found, before, promotions.PROMOTED, who=who, reason=reason, evidence=evidence, at=at
     )
-    first = partial(entry, session)
+    first = partial(_briefly, session, entry)
     promoted = moving.promote(
         client, found.symbol, found.version, override=word, left=before, first=first
     )
@@ -170,9 +170,14 @@ def roll_back(
         evidence={tenure.ROLLED_BACK_FROM: current},
         at=at,
     )
-    first = partial(entry, session)
+    first = partial(_briefly, session, entry)
     promoted = moving.restore(client, symbol, before, left=current, first=first)
     return Moved(promoted=promoted, write_down=entry)
+
+
+def _briefly(session: Session, entry: Callable[[Session], int]) -> None:
+    promotions.be_brief(session)  # MLflow, which is asked next, may take its time
+    entry(session)
 
 
 def refuse(

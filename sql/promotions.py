@@ -25,9 +25,9 @@ PROMOTED, ROLLED_BACK, REFUSED, LEFT, CLEARED = (
     *("promoted", "rolled_back", "refused"),
     *("left", "cleared"),
 )
-# For whoever is writing. They may have asked MLflow to move the alias: PostgreSQL puts out who says
-# nothing for longer than LONGEST_HELD, so that no trader, whose patience with the record ends after
-# five seconds, waits for them in vain.
+# For whoever is writing. They may have asked MLflow to move the alias: PostgreSQL puts out who is
+# to be brief and is not, so that no trader, whose patience with the record ends after five seconds,
+# waits for them in vain.
 LONGEST_WAIT, LONGEST_HELD = "4.5s", "3s"
 
 
@@ -67,14 +67,19 @@ def record(
 def lock(session: Session) -> None:
     """Wait for whoever is writing, and let nobody else write until the transaction ends.
 
-    Who then says nothing for long has the connection taken away, and nothing of theirs is kept.
-
     Raises:
         sqlalchemy.exc.OperationalError: They did not end in time.
     """
     session.execute(text(f"SET LOCAL lock_timeout = '{LONGEST_WAIT}'"))
-    session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_HELD}'"))
     session.execute(text("LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def be_brief(session: Session) -> None:
+    """Let PostgreSQL end this transaction, and take the connection away, once it idles for long.
+
+    For whoever has somebody else to wait for while others wait for the history.
+    """
+    session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_HELD}'"))
 
 
 def made(symbol: str) -> ColumnElement[bool]:
