@@ -140,7 +140,13 @@ def _unless_rolled_back(session: Session, event: ModelLoaded) -> ModelEvent:
 def _stand_in(
     session: Session, roster: Roster, gone: int, why: str, at: datetime
 ) -> ModelLoaded | None:
-    """Choose the version that was live before and is at hand, and write down that it is now."""
+    """Choose the version that was live before and is at hand, and write down that it is now.
+
+    There is none where on record nothing is wanted in production any more.
+    """
+    wanted = promotions.last_move(session, roster.symbol)
+    if wanted is not None and wanted.to_version is None:
+        return None
     before = tenure.promoted_before(session, roster.symbol, gone)
     version = next((version for version in before if version in roster.spares), None)
     if version is None:

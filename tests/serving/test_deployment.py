@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from serving import deployment, tenure
-from serving.events import ModelLoaded
+from serving.events import ModelLoaded, ModelRefused
 from serving.model_cache import verify
 from serving.roster import Roster
 from sql import promotions
@@ -123,6 +123,20 @@ def test_where_the_record_says_that_nothing_is_wanted_nothing_trades(session, so
 
     assert live(roster) is None
     assert "version 2 refused: production was taken off it" in roster.refusals["production"]
+
+
+def test_nor_does_anything_stand_in_for_a_copy_that_cannot_be_read_then(session, sound):
+    promote(session, 1)
+    promote(session, None, action=promotions.CLEARED)
+    roster = Roster(symbol="XRP/USD")
+    roster.adopt(replace(sound, role="previous", version=1, is_copy=True))
+    unreadable = ModelRefused(
+        symbol="XRP/USD", role="production", version=0, run_id="", reason="damaged", is_copy=True
+    )
+
+    take_up(session, roster, unreadable)
+
+    assert live(roster) is None
 
 
 def test_what_the_record_names_is_no_reason_to_trade_what_the_trader_itself_left(session, sound):
