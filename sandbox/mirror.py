@@ -106,29 +106,50 @@ class Mirror:
 
     async def _follow(self, session: aiohttp.ClientSession, venue: Venue) -> None:
         reader = Reader(session, self.source)
+        ws = await self._connect(session, _subscriptions())
+        listening: list[asyncio.Task[None]] = []
+        gathering: asyncio.Task[None] | None = None
+        try:
+            while True:
+                await self._hear(ws, reader, venue, await _receive(ws))
+                for listener in listening:
+                    if listener.done():
+                        listener.result()
+                if not self.holds and gathering is None:
+                    self._pause = FIRST_PAUSE_SECONDS
+                    listening = [asyncio.create_task(self._listen(session, i)) for i in INTERVALS]
+                    gathering = asyncio.create_task(self._gather_candles(reader, venue.clock.now()))
+        finally:
+            tasks = [*listening, *([] if gathering is None else [gathering])]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await ws.close()
+
+    async def _connect(
+        self, session: aiohttp.ClientSession, subscriptions: list[dict[str, Any]]
+    ) -> aiohttp.ClientWebSocketResponse:
         ws = await session.ws_connect(
             self.source.socket,
             max_msg_size=LARGEST_MESSAGE,
             timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
         )
-        gathering: asyncio.Task[None] | None = None
+        for subscription in subscriptions:
+            await ws.send_json({"method": "subscribe", "params": subscription})
+        return ws
+
+    async def _listen(self, session: aiohttp.ClientSession, interval: int) -> None:
+        """Hear the candles of an interval; Kraken tells of one on a connection."""
+        symbols = [pair.symbol for pair in PAIRS]
+        wanted = {"channel": "ohlc", "symbol": symbols, "interval": interval, "snapshot": False}
+        ws = await self._connect(session, [wanted])
         try:
-            for subscription in _subscriptions():
-                await ws.send_json({"method": "subscribe", "params": subscription})
             while True:
-                message = await ws.receive(SILENCE_SECONDS)
-                if message.type != aiohttp.WSMsgType.TEXT:
-                    msg = f"the source has closed with {ws.close_code}"
-                    raise SourceAway(msg)
-                await self._hear(ws, reader, venue, json.loads(message.data, parse_float=Decimal))
-                if not self.holds:
-                    self._pause = FIRST_PAUSE_SECONDS
-                    gathering = gathering or asyncio.create_task(
-                        self._gather_candles(reader, venue.clock.now())
-                    )
+                message = await _receive(ws)
+                for told in read_message(message) if isinstance(message, dict) else ():
+                    if isinstance(told, CandleTold):
+                        self._hear_candle(told.pair, told.interval, told.candle)
         finally:
-            if gathering is not None:
-                gathering.cancel()
             await ws.close()
 
     async def _hear(
@@ -144,8 +165,6 @@ class Mirror:
                     await self._hear_book(ws, told, venue.clock.now())
                 case TradeTold():
                     self._waiting.setdefault(told.pair.symbol, []).append(told)
-                case CandleTold():
-                    self._hear_candle(told.pair, told.interval, told.candle)
                 case _:
                     self._tell(told, venue.clock.now())
         for symbol in list(self._waiting):
@@ -238,6 +257,14 @@ class Mirror:
             venue.mode = "cancel_only"
 
 
+async def _receive(ws: aiohttp.ClientWebSocketResponse) -> Any:
+    message = await ws.receive(SILENCE_SECONDS)
+    if message.type != aiohttp.WSMsgType.TEXT:
+        msg = f"the source has closed with {ws.close_code}"
+        raise SourceAway(msg)
+    return json.loads(message.data, parse_float=Decimal)
+
+
 def _newer(one: Candle, other: Candle) -> bool:
     return (one.begin, one.count) > (other.begin, other.count)
 
@@ -251,9 +278,5 @@ def _subscriptions() -> list[dict[str, Any]]:
     return [
         {"channel": "trade", "symbol": symbols, "snapshot": True},
         {"channel": "ticker", "symbol": symbols},
-        *(
-            {"channel": "ohlc", "symbol": symbols, "interval": interval, "snapshot": False}
-            for interval in INTERVALS
-        ),
         {"channel": "book", "symbol": symbols, "depth": DEPTH},
     ]
