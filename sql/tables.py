@@ -1,7 +1,8 @@
 """Every table: the market, what we decided and did about it, and what we believe.
 
 Times carry a zone and amounts are exact. Rows of the record (events, fills, ledger
-entries, predictions, decisions) are only ever added.
+entries, adjustments, predictions, decisions, promotions) are only ever added: the database
+refuses to change or delete one.
 """
 
 from __future__ import annotations
@@ -207,6 +208,9 @@ class OrderRow(Table):
     __tablename__ = "orders"
     __table_args__ = (
         CheckConstraint("side IN ('buy', 'sell')", name="side"),
+        CheckConstraint(
+            "quantity > 0 AND quantity <> 'NaN' AND limit_price <> 'NaN'", name="possible"
+        ),
         CheckConstraint("filled >= 0 AND filled <= quantity", name="filled"),
         CheckConstraint(
             "status IN ('pending', 'open', 'unknown', 'filled', 'cancelled', 'rejected')",
@@ -252,7 +256,14 @@ class FillRow(Table):
     """Part or all of an order traded; `exec_id` is the exchange's own key."""
 
     __tablename__ = "fills"
-    __table_args__ = (CheckConstraint("quantity > 0 AND price > 0 AND fee >= 0", name="positive"),)
+    __table_args__ = (
+        CheckConstraint("side IN ('buy', 'sell')", name="side"),
+        CheckConstraint(
+            "quantity > 0 AND price > 0 AND cost >= 0 AND fee >= 0 AND quantity <> 'NaN' "
+            "AND price <> 'NaN' AND cost <> 'NaN' AND fee <> 'NaN'",
+            name="positive",
+        ),
+    )
 
     exec_id: Mapped[str] = mapped_column(primary_key=True)
     order_id: Mapped[str] = mapped_column(ForeignKey(OrderRow.id), index=True)
@@ -275,6 +286,7 @@ class LedgerEntryRow(Table):
 
     __tablename__ = "ledger_entries"
     __table_args__ = (
+        CheckConstraint("amount <> 'NaN'", name="amount"),
         Index("ix_ledger_entries_account", "account", "asset", postgresql_include=["amount"]),
     )
 
@@ -290,7 +302,10 @@ class EquityMarkRow(Table):
     """Our profit since the beginning, positions at their price then, when a bar had ended."""
 
     __tablename__ = "equity_marks"
-    __table_args__ = (Index("ix_equity_marks_profit", "profit", "at"),)
+    __table_args__ = (
+        CheckConstraint("profit <> 'NaN'", name="profit"),
+        Index("ix_equity_marks_profit", "profit", "at"),
+    )
 
     at: Mapped[datetime] = mapped_column(primary_key=True)
     profit: Mapped[Decimal]

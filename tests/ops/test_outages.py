@@ -45,6 +45,7 @@ def test_after_kills_the_record_says_what_the_exchange_says_or_the_judge_tells()
 
         until(shows, 10, "the notice of an order without an intent")
         with running.engine.begin() as connection:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
             (fill,) = connection.execute(text(FORGET)).one()
         assert any(f"trade {fill} " in line for line in judge(running.engine, caller, None))
         caller.close()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from account_of_ours import EXCHANGE, WORLD
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from sql.tables import (
@@ -212,6 +212,7 @@ class OnPostgres:
         self._engine = engine
         tables = (DiscrepancyRow, ReconciliationEventRow, AdjustmentRow, LedgerEntryRow)
         with Session(engine) as session, session.begin():
+            session.execute(text("SET LOCAL session_replication_role = replica"))  # triggers sleep
             for table in (*tables, FillRow, OrderEventRow, OrderRow):
                 session.execute(delete(table))
 
@@ -278,6 +279,7 @@ class OnPostgres:
             "ledger": (LedgerEntryRow, LedgerEntryRow.at.desc()),
         }[what]
         with Session(self._engine) as session, session.begin():
+            session.execute(text("SET LOCAL session_replication_role = replica"))  # triggers sleep
             rows = session.scalars(select(table).order_by(order)).all()
             if what == "orders":
                 one = _spoilable((journal.order_by_id(session, row.id) for row in rows), field)

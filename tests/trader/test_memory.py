@@ -137,6 +137,7 @@ def test_neighbours_are_asked_for_until_both_are_on_record(engine, desk, memory)
 def test_sums_that_differ_though_nothing_was_added_are_told(engine, memory):
     with Session(engine) as session:
         assert memory.wrong(session) is None
+        session.execute(text("SET LOCAL session_replication_role = replica"))  # triggers sleep
         session.execute(text("DELETE FROM fills WHERE exec_id = 'T1'"))
 
         assert "XRP/USD" in memory.wrong(session)
