@@ -32,6 +32,7 @@ SYMBOL = "XRP/USD"
 MINUTE = timedelta(minutes=1)
 HORIZON = 10
 SPANS = timedelta(days=2), timedelta(hours=2)
+LONGER = timedelta(days=2), timedelta(hours=8)  # enough outcomes for an alarm of its own
 MODEL = SimpleNamespace(
     symbol=SYMBOL,
     version=3,
@@ -113,7 +114,7 @@ def test_a_model_that_is_wrong_in_both_directions_is_found_by_its_outcomes(engin
     record(engine, bars)
     score(engine, bars, np.where(rose(bars), 0.35, 0.65))
 
-    checked = check(engine)
+    checked = check(engine, spans=LONGER)
 
     assert checked.retrain
     assert checked.reason.startswith("retraining is wanted: the evidence that the base rate")
@@ -326,7 +327,7 @@ def test_one_window_has_one_run_and_asks_for_one_model(client, engine, monkeypat
     bars = markets.walk(4, days=2)
     record(engine, bars)
     score(engine, bars, np.where(rose(bars), 0.35, 0.65))
-    whole = read_window(engine, MODEL, MINUTE, SPANS, None)
+    whole = read_window(engine, MODEL, MINUTE, LONGER, None)
     few = whole.reference[[OUTCOME]], whole.current[[OUTCOME]]
     window = replace(whole, reference=few[0], current=few[1])  # a column takes Evidently seconds
     wanted = []
