@@ -50,6 +50,7 @@ class PaperExchange:
         self.orders, self.trades = {}, {}
         self.balances = {"ZUSD": Decimal("10000.0000"), "XXRP": Decimal("5.25")}
         self.fill_on_arrival = Decimal(0)
+        self.ledger_step = None  # what money is rounded to in balances, and not in trades
         self.switch = None
         self.before, self.after = {}, {}  # method -> (status, body) instead of / after acting
         self.asked = []
@@ -149,7 +150,7 @@ class PaperExchange:
         sign = 1 if side == "buy" else -1
         base = PAIRS[pair]["base"]
         self.balances[base] = self.balances.get(base, Decimal(0)) + sign * quantity
-        self.balances["ZUSD"] -= sign * cost + fee
+        self.balances["ZUSD"] -= self._kept(sign * cost) + self._kept(fee)
         self.now += 1
         self.trades[f"T{len(self.trades):05}-AAAAA-AAAAAA"] = {
             "ordertxid": txid,
@@ -165,6 +166,9 @@ class PaperExchange:
         order["vol_exec"] = f"{Decimal(order['vol_exec']) + quantity:f}"
         if Decimal(order["vol_exec"]) == Decimal(order["vol"]):
             self.end(txid, "closed")
+
+    def _kept(self, amount):
+        return amount if self.ledger_step is None else amount.quantize(self.ledger_step)
 
     def end(self, txid, status):
         """Close an order that is open."""

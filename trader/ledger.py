@@ -21,6 +21,7 @@ TRADING = "trading"  # what we gave and got in trades
 FEES = "fees"  # what the exchange kept
 OPENING = "opening"  # what was there before the first line
 ADJUSTMENTS = "adjustments"  # corrections, each with a reason in its own row
+ROUNDING = "rounding"  # what the exchange's own ledger rounded off its trades
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,11 @@ def opening_lines(asset: str, amount: Decimal) -> tuple[Line, ...]:
 def adjustment_lines(asset: str, amount: Decimal) -> tuple[Line, ...]:
     """Book a correction of what we hold at the exchange."""
     return _transfer(ADJUSTMENTS, asset, amount)
+
+
+def rounding_lines(asset: str, amount: Decimal) -> tuple[Line, ...]:
+    """Book what the exchange gave or took by rounding, so that we hold what it says."""
+    return _transfer(ROUNDING, asset, amount)
 
 
 def imbalance(lines: Iterable[Line]) -> dict[str, Decimal]:

@@ -1,8 +1,9 @@
 """Compare our record with the exchange's lists: what differs, and which events mend it.
 
 Nothing here acts. An order is matched by the exchange's id or by ours; a fill by its
-exec id; a balance by its asset, to the last digit. A difference that events explain is
-mended by them; any other is left for a person.
+exec id; a balance by its asset, to the last digit. Kraken states a fill's cost and fee with
+more decimals than its ledger keeps of money, so the ledger may round as much off. A
+difference that events explain is mended by them; any other is left for a person.
 """
 
 from __future__ import annotations
@@ -199,6 +200,39 @@ def compare_accounts(ours: Mapping[tuple[str, str], Decimal], booked: Iterable[L
     for asset, amount in sorted(imbalance(lines).items()):
         findings += unexplained("account", f"all of {asset}", "0", plain(amount))
     return findings
+
+
+def step(balance: Decimal) -> Decimal:
+    """Return a unit of the last decimal that a balance is stated with."""
+    exponent = balance.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return Decimal(1).scaleb(exponent)
+
+
+def rounded(asset: str, ours: Decimal, theirs: Decimal) -> Findings:
+    """Report a balance that differs by what the exchange rounds off."""
+    difference = Difference(
+        level="balance",
+        subject=asset,
+        expected=plain(ours),
+        found=plain(theirs),
+        explained=True,
+        action="rounding booked",
+    )
+    return Findings(differences=(difference,))
+
+
+def rounded_off(ours: Decimal, theirs: Decimal, fills: int) -> Decimal:
+    """Return how much more a balance is than our fills say, if rounding them explains it.
+
+    Args:
+        ours: The balance by our ledger.
+        theirs: The balance as the exchange states it, with every decimal that it keeps.
+        fills: How many fills since both agreed have more decimals than that; the cost and the
+            fee of each may have been rounded by a unit of the last one.
+    """
+    change = theirs - ours
+    return change if abs(change) <= 2 * fills * step(theirs) else Decimal(0)
 
 
 def compare_balances(ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> Findings:

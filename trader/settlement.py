@@ -24,6 +24,7 @@ from trader.settlement_record import (
     Round,
     Settlement,
     booked_lines,
+    finer_fills,
     first_looks,
     last_clean,
     ledger_accounts,
@@ -131,6 +132,7 @@ def _compare(engine: Engine, exchange: Exchange) -> Round:
             findings += _apply(session, reconciliation.vanish(order, at))
         findings += _settle_orders(session, unsettled, listing)
         opened = _open(session, listing)
+        findings += _round_off(session, listing)
         findings += reconciliation.compare_accounts(ledger_accounts(session), booked_lines(session))
         findings += reconciliation.compare_balances(
             accounts.ledger_balances(session), listing.balances
@@ -213,6 +215,20 @@ def _settle_fills(session: Session, listing: Listing) -> Findings:
     orders = journal.orders_at_exchange(session, [item.exchange_id for item in listing.fills])
     found = reconciliation.compare_fills(ours, orders, listing.fills, since=listing.since)
     return _apply(session, found)
+
+
+def _round_off(session: Session, listing: Listing) -> Findings:
+    """Book what the exchange's ledger rounded off fills since both agreed."""
+    ours, findings = accounts.ledger_balances(session), Findings()
+    for asset, theirs in sorted(listing.balances.items()):
+        held = ours.get(asset, ledger.ZERO)
+        fills = finer_fills(session, asset, reconciliation.step(theirs), listing.since)
+        change = reconciliation.rounded_off(held, theirs, fills)
+        if change:
+            key = f"rounding:{asset}:{listing.at.isoformat()}:{theirs}"
+            accounts.book(session, key, ledger.rounding_lines(asset, change), listing.at)
+            findings += reconciliation.rounded(asset, held, theirs)
+    return findings
 
 
 def _names(listing: Listing) -> set[str]:

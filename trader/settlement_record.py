@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
 from market.instruments import Side
@@ -157,6 +157,17 @@ def booked_lines(session: Session) -> list[Line]:
         for market, way, quantity, cost, fee in rows
         for line in ledger.fill_lines(market, Side(way), quantity=quantity, cost=cost, fee=fee)
     ]
+
+
+def finer_fills(session: Session, asset: str, step: Decimal, since: datetime) -> int:
+    """Return how many fills paid in the asset have decimals below a step of it."""
+    money = (FillRow.cost, FillRow.fee)
+    query = select(func.count()).where(
+        FillRow.symbol.endswith(f"/{asset}"),
+        FillRow.at >= since,
+        or_(*(func.mod(amount, step) != 0 for amount in money)),
+    )
+    return session.scalar(query) or 0
 
 
 def serialise(session: Session) -> None:

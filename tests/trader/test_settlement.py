@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from market.errors import ExchangeUnreachable
 from sql import reads
 from trader import accounts, journal, record, settlement
-from trader.orders import LostTrack, Rejected, Status
+from trader.orders import LostTrack, Rejected, Status, client_order_id
 
 AT_ONCE = timedelta(0)
 OVERDUE, ALMOST, LATER = 20, 70, 100
@@ -350,3 +350,44 @@ def test_an_order_that_stands_although_we_hold_it_rejected_is_left_for_a_person(
 
     assert not found.clean
     assert found.differences[0].expected == "no such order"
+
+
+@pytest.mark.usefixtures("opened")
+def test_what_the_exchanges_ledger_rounds_off_is_booked_and_halts_nothing(
+    engine, paper, exchange, reconcile
+):
+    paper.ledger_step = Decimal("0.0001")
+    for number in range(6):
+        paper.fill_on_arrival = Decimal("3.12345678") + number
+        limit = Decimal("0.52343") + Decimal(number) / 1000
+        name = client_order_id("rounding", number + 1)
+        send(engine, exchange, order(id=name, limit=limit, created_at=NOON))
+
+    found = reconcile()
+
+    assert found.clean
+    (rounding,) = [d for d in found.differences if d.level == "balance"]
+    assert (rounding.subject, rounding.action) == ("USD", "rounding booked")
+    assert_settled(engine, paper, reconcile)
+
+
+@pytest.mark.usefixtures("opened")
+def test_more_than_rounding_takes_from_so_many_fills_is_left_for_a_person(
+    engine, paper, exchange, reconcile
+):
+    paper.ledger_step = Decimal("0.0001")
+    paper.fill_on_arrival = Decimal("3.12345678")
+    send(engine, exchange, order(limit=Decimal("0.52343")))
+    paper.balances["ZUSD"] -= Decimal("0.0003")
+
+    found = reconcile()
+
+    assert not found.clean
+    assert [d.subject for d in found.differences if not d.explained] == ["USD"]
+
+
+@pytest.mark.usefixtures("opened")
+def test_without_a_fill_to_round_not_a_ten_thousandth_is_explained(paper, reconcile):
+    paper.balances["ZUSD"] -= Decimal("0.0001")
+
+    assert not reconcile().clean
