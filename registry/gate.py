@@ -218,8 +218,9 @@ def _holds_its_own(evidence: Evidence) -> tuple[Check, ...]:
             rivalry.high,
             0,
             f"over {rivalry.blocks} blocks that neither was taught on, the log loss is "
-            f"{rivalry.gain:+.4f} better than the champion's, with 95 % confidence between "
-            f"{rivalry.low:+.4f} and {rivalry.high:+.4f}",
+            f"{abs(rivalry.gain):.4f} {'better' if rivalry.gain >= 0 else 'worse'} than the "
+            f"champion's; the gain is between {rivalry.low:+.4f} and {rivalry.high:+.4f} with 95 % "
+            "confidence",
         ),
     )
 
