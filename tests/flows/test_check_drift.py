@@ -292,16 +292,16 @@ def test_the_flow_ends_well_without_a_model_in_production(client):
 
 
 def test_the_version_whose_stage_the_trader_saw_move_is_checked(client, engine):
-    one = promote(client, "DOT/USD")
+    one = promote(client, "UNI/USD")
     run = client.create_run("0")
     other = client.create_model_version("dot-usd", run.info.artifact_uri, run.info.run_id)
     with pytest.warns(FutureWarning, match="deprecated"):
         client.transition_model_version_stage("dot-usd", other.version, "Production")
     with Session(engine) as session, session.begin():
-        assert production_model(session, client, "DOT/USD").version == one
+        assert production_model(session, client, "UNI/USD").version == one
         promotions.record(
             session,
-            symbol="DOT/USD",
+            symbol="UNI/USD",
             action=promotions.PROMOTED,
             from_version=one,
             to_version=int(other.version),
@@ -311,14 +311,14 @@ def test_the_version_whose_stage_the_trader_saw_move_is_checked(client, engine):
             at=datetime(2026, 3, 1, tzinfo=UTC),
         )
 
-        assert production_model(session, client, "DOT/USD").version == int(other.version)
+        assert production_model(session, client, "UNI/USD").version == int(other.version)
 
 
 def test_a_model_is_checked_on_the_bars_that_it_scores(client, engine):
-    record(engine, markets.walk(3, days=3), symbol="LTC/USD")
-    promote(client, "LTC/USD", seconds=300)
+    record(engine, markets.walk(3, days=3), symbol="ATOM/USD")
+    promote(client, "ATOM/USD", seconds=300)
 
-    checked = check_drift("LTC/USD", interval_seconds=60)
+    checked = check_drift("ATOM/USD", interval_seconds=60)
 
     assert checked.reason == "no bars are on record to compare yet"
 
