@@ -294,9 +294,9 @@ def test_the_flow_ends_well_without_a_model_in_production(client):
 def test_the_version_whose_stage_the_trader_saw_move_is_checked(client, engine):
     one = promote(client, "UNI/USD")
     run = client.create_run("0")
-    other = client.create_model_version("dot-usd", run.info.artifact_uri, run.info.run_id)
+    other = client.create_model_version("uni-usd", run.info.artifact_uri, run.info.run_id)
     with pytest.warns(FutureWarning, match="deprecated"):
-        client.transition_model_version_stage("dot-usd", other.version, "Production")
+        client.transition_model_version_stage("uni-usd", other.version, "Production")
     with Session(engine) as session, session.begin():
         assert production_model(session, client, "UNI/USD").version == one
         promotions.record(
