@@ -1,4 +1,4 @@
-"""How long it takes from the end of a bar to its order in the HTTP client's hands."""
+"""How long it takes from what closes a bar to its order in the HTTP client's hands."""
 
 from __future__ import annotations
 
