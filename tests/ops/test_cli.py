@@ -10,25 +10,10 @@ from paper_exchange import PaperExchange, serving
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from ops.cli import COMMANDS, main
+from ops.cli import COMMANDS
 from trader import record
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def friday(monkeypatch, tmp_path, database_url, capsys):
-    """Run a command against an empty record and return its code, output and complaint."""
-    monkeypatch.setenv("FRIDAY_HOME", str(tmp_path))
-    monkeypatch.setenv("DATABASE_URL", database_url)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ending:
-            main(list(arguments))
-        said = capsys.readouterr()
-        return ending.value.code, said.out, said.err
-
-    return run
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "sandbox"])

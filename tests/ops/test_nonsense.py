@@ -7,26 +7,10 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.orm import Session
 
-from ops.cli import main
 from sql.tables import DriftResultRow, OrderRow
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NO_TEXT = "\udcff"  # how Python spells a byte of an argument that is no UTF-8
-
-
-@pytest.fixture
-def friday(monkeypatch, tmp_path, database_url, capsys):
-    """Run a command against an empty record and return its code, output and complaint."""
-    monkeypatch.setenv("FRIDAY_HOME", str(tmp_path))
-    monkeypatch.setenv("DATABASE_URL", database_url)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ending:
-            main(list(arguments))
-        said = capsys.readouterr()
-        return ending.value.code, said.out, said.err
-
-    return run
 
 
 @pytest.mark.parametrize(
