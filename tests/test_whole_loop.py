@@ -38,7 +38,7 @@ CREATE TRIGGER stall BEFORE INSERT ON order_events
 FROZEN = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 THAW = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 NAMES = {"ZUSD": "USD", "XXRP": "XRP", "XXDG": "DOGE"}
-RETRAININGS = 4  # the gate refuses about one in six: it is a little worse than the live model
+RETRAININGS = 4  # the gate refused 3 of 22: they were a little worse than the live model
 
 
 @pytest.fixture(scope="module")
