@@ -54,6 +54,18 @@ def trials(storage):
     return optuna.load_study(study_name=NAME, storage=storage).trials if NAME in studies else []
 
 
+def working(address):
+    """Count the sessions in which a statement or a transaction is still under way."""
+    engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection:
+        return connection.scalar(
+            sqlalchemy.text(
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+                " AND state <> 'idle' AND pid <> pg_backend_pid()"
+            )
+        )
+
+
 @pytest.fixture
 def searching(address):
     """Give a function that starts an endless search in a process of its own."""
@@ -86,12 +98,13 @@ def amid_a_trial(worker, storage):
 
 
 def test_a_search_killed_in_the_middle_goes_on_and_its_cut_off_trial_counts(
-    searching, settings, storage
+    searching, settings, storage, address
 ):
     process = searching()
     until(lambda: len(trials(storage)) >= 3, seconds=120, what="three trials")
     process.kill()
     process.wait()
+    until(lambda: not working(address), seconds=30, what="an end of what it had sent")
     begun = trials(storage)
 
     found = search(one_search.course(len(begun) + 2), settings, market=MARKET, name=NAME)
